@@ -1,0 +1,243 @@
+//! Civil dates and months in keys: `2024-12-02` and `2024-12`.
+//!
+//! They name a day of some calendar, and know no time zone and no clock: which day it is now is the caller's business.
+
+use std::{fmt, str::FromStr};
+
+use crate::{KeyError, error::excerpt};
+
+/// A month of the Gregorian calendar, years 1 to 9999. Renders as `2024-12`.
+///
+/// # Examples
+///
+/// ```
+/// use cachekit_keys::CivilMonth;
+///
+/// let month = CivilMonth::new(2024, 12)?;
+/// assert_eq!(month.to_string(), "2024-12");
+/// assert_eq!("2024-12".parse::<CivilMonth>()?, month);
+/// assert!(CivilMonth::new(2024, 13).is_err());
+/// # Ok::<(), cachekit_keys::KeyError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CivilMonth {
+    year: u16,
+    month: u8,
+}
+
+/// A day of the Gregorian calendar, years 1 to 9999. Renders as `2024-12-02`.
+///
+/// # Examples
+///
+/// ```
+/// use cachekit_keys::CivilDate;
+///
+/// let day = CivilDate::new(2024, 2, 29)?;
+/// assert_eq!(day.to_string(), "2024-02-29");
+/// assert_eq!("2024-02-29".parse::<CivilDate>()?, day);
+/// assert!(CivilDate::new(2023, 2, 29).is_err());
+/// # Ok::<(), cachekit_keys::KeyError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CivilDate {
+    month: CivilMonth,
+    day: u8,
+}
+
+impl CivilMonth {
+    /// Checks a month.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Malformed`] for a year outside 1 to 9999 or a month outside 1 to 12.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use cachekit_keys::CivilMonth;
+    /// assert!(CivilMonth::new(2024, 2).is_ok());
+    /// assert!(CivilMonth::new(0, 2).is_err());
+    /// ```
+    pub fn new(year: u16, month: u8) -> Result<Self, KeyError> {
+        if (1..=9999).contains(&year) && (1..=12).contains(&month) {
+            return Ok(Self { year, month });
+        }
+        Err(KeyError::Malformed {
+            what: "month",
+            text: format!("{year:04}-{month:02}"),
+        })
+    }
+
+    /// The year, 1 to 9999.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(cachekit_keys::CivilMonth::new(2024, 2)?.year(), 2024);
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub const fn year(self) -> u16 {
+        self.year
+    }
+
+    /// The month, 1 to 12.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(cachekit_keys::CivilMonth::new(2024, 2)?.month(), 2);
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub const fn month(self) -> u8 {
+        self.month
+    }
+
+    const fn days(self) -> u8 {
+        match self.month {
+            2 if self.is_in_leap_year() => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        }
+    }
+
+    const fn is_in_leap_year(self) -> bool {
+        self.year.is_multiple_of(4)
+            && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400))
+    }
+}
+
+impl CivilDate {
+    /// Checks a day.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Malformed`] for a day that the calendar does not have, or a year outside 1 to 9999.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use cachekit_keys::CivilDate;
+    /// assert!(CivilDate::new(2024, 4, 30).is_ok());
+    /// assert!(CivilDate::new(2024, 4, 31).is_err());
+    /// ```
+    pub fn new(year: u16, month: u8, day: u8) -> Result<Self, KeyError> {
+        let civil = CivilMonth::new(year, month)?;
+        if (1..=civil.days()).contains(&day) {
+            return Ok(Self { month: civil, day });
+        }
+        Err(KeyError::Malformed {
+            what: "date",
+            text: format!("{year:04}-{month:02}-{day:02}"),
+        })
+    }
+
+    /// The year, 1 to 9999.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(cachekit_keys::CivilDate::new(2024, 12, 2)?.year(), 2024);
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub const fn year(self) -> u16 {
+        self.month.year
+    }
+
+    /// The month with its year.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(cachekit_keys::CivilDate::new(2024, 12, 2)?.civil_month().to_string(), "2024-12");
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub const fn civil_month(self) -> CivilMonth {
+        self.month
+    }
+
+    /// The month, 1 to 12.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(cachekit_keys::CivilDate::new(2024, 12, 2)?.month(), 12);
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub const fn month(self) -> u8 {
+        self.month.month
+    }
+
+    /// The day of the month, from 1.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(cachekit_keys::CivilDate::new(2024, 12, 2)?.day(), 2);
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub const fn day(self) -> u8 {
+        self.day
+    }
+}
+
+impl fmt::Display for CivilMonth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+impl fmt::Display for CivilDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:02}", self.month, self.day)
+    }
+}
+
+impl FromStr for CivilMonth {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        split::<2>(text)
+            .and_then(|[year, month]| Self::new(year, u8::try_from(month).ok()?).ok())
+            .ok_or_else(|| KeyError::Malformed {
+                what: "month",
+                text: excerpt(text),
+            })
+    }
+}
+
+impl FromStr for CivilDate {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        split::<3>(text)
+            .and_then(|[year, month, day]| {
+                Self::new(year, u8::try_from(month).ok()?, u8::try_from(day).ok()?).ok()
+            })
+            .ok_or_else(|| KeyError::Malformed {
+                what: "date",
+                text: excerpt(text),
+            })
+    }
+}
+
+/// The numbers of `YYYY-MM` or `YYYY-MM-DD`, with all their zeros.
+fn split<const N: usize>(text: &str) -> Option<[u16; N]> {
+    let mut numbers = [0; N];
+    let mut parts = text.split('-');
+    for (at, number) in numbers.iter_mut().enumerate() {
+        let part = parts.next()?;
+        let digits = if at == 0 { 4 } else { 2 };
+        if part.len() != digits || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        *number = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(numbers)
+}
