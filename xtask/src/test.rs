@@ -1,0 +1,167 @@
+//! Every test, after preparing the servers that they need.
+//!
+//! The test programs are built first, so that servers live only while tests run.
+
+use std::{fs, path::Path, process::Command};
+
+use crate::{
+    command::{self, cargo, run_and_listen, succeeds},
+    failure::{Failure, Outcome},
+    servers::{Holder, Prepared, Requirement},
+    workspace::Workspace,
+};
+
+/// Prepares servers, runs the tests (those that match `filter`), reports what was used.
+pub(crate) fn run(workspace: &Workspace, filter: &[&str]) -> Outcome<()> {
+    let folder = workspace.target.join("servers");
+    fs::create_dir_all(&folder).map_err(Failure::io(folder.display()))?;
+    let requirement = Requirement::from_environment();
+    let prepared = Prepared::make(&folder)?;
+    prepared.print();
+    prepared.satisfy(&requirement)?;
+
+    command::run(&mut cargo(&[
+        "build",
+        "--workspace",
+        "--all-features",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--examples",
+    ]))?;
+    let log = folder.join("used.log");
+    // Absent on the first run.
+    let _ = fs::remove_file(&log);
+    let holder = Holder::start(workspace, &prepared)?;
+    let counts = run_tests(&prepared, &holder, &log, filter);
+    drop(holder);
+    let used = report(&prepared, &log, &counts?);
+    if filter.is_empty() && used == 0 && requirement != Requirement::Nothing {
+        return Err(Failure::new(
+            "the run requires real servers and no test used one",
+        ));
+    }
+    Ok(())
+}
+
+/// How many tests ran.
+#[derive(Debug)]
+struct Counts {
+    tests: usize,
+    doctests: usize,
+}
+
+fn run_tests(prepared: &Prepared, holder: &Holder, log: &Path, filter: &[&str]) -> Outcome<Counts> {
+    let with_servers = |mut command: Command| {
+        command
+            .envs(prepared.variables())
+            .envs(holder.variables())
+            .env("CACHEKIT_TEST_LOG", log);
+        run_and_listen(command.args(filter))
+    };
+    let tests = if succeeds(&mut cargo(&["nextest", "--version"])) {
+        let mut arguments = vec!["nextest", "run", "--workspace", "--all-features"];
+        // Without a filter, no test at all is a failure.
+        arguments.push(if filter.is_empty() {
+            "--no-tests=fail"
+        } else {
+            "--no-tests=pass"
+        });
+        count_nextest(&with_servers(cargo(&arguments))?)
+    } else {
+        let arguments = [
+            "test",
+            "--workspace",
+            "--all-features",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--examples",
+        ];
+        count_libtest(&with_servers(cargo(&arguments))?)
+    };
+    // The arguments are the runner's own; the runner of doctests may not know them.
+    let doctests = if filter.is_empty() {
+        count_libtest(&with_servers(cargo(&[
+            "test",
+            "--doc",
+            "--workspace",
+            "--all-features",
+        ]))?)
+    } else {
+        println!("doctests: not run, because arguments for the test runner were given");
+        0
+    };
+    Ok(Counts { tests, doctests })
+}
+
+/// `Summary [ 0.6s] 13 tests run: 13 passed, 0 skipped`
+fn count_nextest(lines: &[String]) -> usize {
+    let summary = lines
+        .iter()
+        .filter_map(|line| line.split_once("] "))
+        .find_map(|(before, after)| {
+            let (count, rest) = after.trim_start().split_once(' ')?;
+            (before.contains("Summary") && rest.starts_with("test")).then(|| count.parse().ok())?
+        });
+    summary.unwrap_or(0)
+}
+
+/// `test result: ok. 12 passed; 0 failed; ...`, once for each program.
+fn count_libtest(lines: &[String]) -> usize {
+    let results = lines
+        .iter()
+        .filter_map(|line| line.split_once("test result: ok. "));
+    results
+        .filter_map(|(_, counts)| counts.split(' ').next()?.parse::<usize>().ok())
+        .sum()
+}
+
+/// Prints what ran on which servers; returns how often a test used a server.
+fn report(prepared: &Prepared, log: &Path, counts: &Counts) -> usize {
+    println!();
+    println!(
+        "tests: {} passed, doctests: {} passed",
+        counts.tests, counts.doctests
+    );
+    let log = fs::read_to_string(log).unwrap_or_default();
+    for (kind, source) in &prepared.sources {
+        let uses = log
+            .lines()
+            .filter(|line| *line == format!("used {}", kind.name))
+            .count();
+        let skips = log
+            .lines()
+            .filter(|line| *line == format!("skipped {}", kind.name))
+            .count();
+        let skips = if skips == 0 {
+            String::new()
+        } else {
+            format!(", {skips} SKIPPED")
+        };
+        println!("server {}: {source}; used {uses} times{skips}", kind.name);
+    }
+    log.lines().filter(|line| line.starts_with("used ")).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{count_libtest, count_nextest};
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_summary_of_nextest_is_counted() {
+        let text =
+            "  PASS [ 0.1s] (1/2) a b\n     Summary [   0.638s] 13 tests run: 13 passed, 0 skipped";
+        assert_eq!(count_nextest(&lines(text)), 13);
+    }
+
+    #[test]
+    fn the_results_of_all_programs_are_added_up() {
+        let text = "test result: ok. 12 passed; 0 failed;\nx\ntest result: ok. 3 passed; 0 failed;";
+        assert_eq!(count_libtest(&lines(text)), 15);
+    }
+}
