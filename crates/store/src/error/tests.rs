@@ -1,0 +1,52 @@
+//! What errors say, and what they keep to themselves.
+
+use std::error::Error as _;
+
+use cachekit_keys::{Key, SessionId};
+
+use super::{Error, ErrorKind};
+
+#[test]
+fn display_names_operation_kind_detail_and_key_but_not_the_source() {
+    let source = SessionId::new("").unwrap_err();
+    let error = Error::new(ErrorKind::WrongType, "get")
+        .with_detail("holds a list")
+        .with_key(&Key::from_raw("session:abc:x").unwrap())
+        .with_source(source);
+    assert_eq!(
+        error.to_string(),
+        "get: wrong type under the key: holds a list (key \"session:abc:x\")"
+    );
+    assert!(error.source().is_some());
+}
+
+#[test]
+fn long_keys_are_shortened() {
+    let error =
+        Error::new(ErrorKind::Timeout, "get").with_key(&Key::from_raw("k".repeat(500)).unwrap());
+    assert_eq!(error.key(), Some(format!("{}...", "k".repeat(64)).as_str()));
+}
+
+#[test]
+fn only_passing_conditions_are_retryable() {
+    assert!(ErrorKind::NotReady.is_retryable());
+    for kind in [
+        ErrorKind::WrongType,
+        ErrorKind::Unauthenticated,
+        ErrorKind::PermissionDenied,
+        ErrorKind::InvalidInput,
+        ErrorKind::CrossSlot,
+        ErrorKind::Closed,
+        ErrorKind::WritesRefused,
+    ] {
+        assert!(!kind.is_retryable(), "{kind:?}");
+    }
+}
+
+#[test]
+fn changing_a_clone_leaves_the_original_alone() {
+    let first = Error::new(ErrorKind::Timeout, "set");
+    let second = first.clone().with_may_have_applied(true);
+    assert!(second.may_have_applied());
+    assert!(!first.may_have_applied());
+}

@@ -1,0 +1,50 @@
+//! Keys to bytes with expiry, behind one small async trait.
+//!
+//! [`Store`] is the contract, [`MemoryStore`] keeps it inside the process (for unit tests, and for
+//! services of a single process), and `RedisStore` keeps it on a Redis or Valkey server (feature `redis`,
+//! on by default). [`StoreExt`] adds conveniences to any store. All of them fail with one [`Error`],
+//! whose [kind](ErrorKind) says what the caller can do.
+//!
+//! ```
+//! use cachekit_keys::{Key, Ttl};
+//! use cachekit_store::{MemoryStore, SetOptions, Store};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+//! let store = MemoryStore::new();
+//! let key = Key::from_raw("greeting")?;
+//! store.set(&key, "hello".into(), SetOptions::ttl(Ttl::seconds(60))).await?;
+//! assert_eq!(store.get(&key).await?.as_deref(), Some(&b"hello"[..]));
+//! # Ok(()) }
+//! ```
+
+mod capability;
+mod error;
+mod ext;
+mod facts;
+mod memory;
+mod options;
+#[cfg(feature = "redis")]
+mod redis;
+mod script;
+mod store;
+mod subscription;
+
+pub use self::{
+    capability::Capabilities,
+    error::{Error, ErrorKind, Result},
+    ext::StoreExt,
+    facts::ServerFacts,
+    memory::{MemoryStore, MemoryStoreBuilder},
+    options::{
+        Condition, Entry, Expiration, ExpireChange, Increment, KeyExpiry, ScanCursor, ScanPage,
+        ScanRequest, SetItem, SetOptions,
+    },
+    script::{Reply, Script, ScriptCall},
+    store::Store,
+    subscription::{PubSubItem, SubscribeRequest, Subscription},
+};
+
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisStore, RedisStoreBuilder};
+#[cfg(feature = "mock")]
+pub use self::store::MockStore;

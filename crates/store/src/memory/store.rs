@@ -1,0 +1,343 @@
+//! The memory store as a [`Store`]: the closed flag, sizes, batches.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cachekit_keys::Key;
+
+use super::{MemoryStoreBuilder, eviction, keyspace::Keyspace, table::Place};
+use crate::{
+    Capabilities, Entry, Error, ErrorKind, ExpireChange, Increment, KeyExpiry, Result, ScanCursor,
+    ScanPage, ScanRequest, ServerFacts, SetItem, SetOptions, Store,
+};
+
+/// Most keys that one step of a scan looks at, whatever the request asks for: a step holds a shard's lock.
+const MAX_SCAN_COUNT: usize = 10_000;
+
+/// A store inside the process, with the semantics of a Redis server.
+///
+/// Clones share one set of data. It serves as the cache of a service of a single process, and in tests as a
+/// stand-in for the server: TTLs, conditions, counters, `SCAN`'s guarantees and wrong types are the same.
+/// Nothing survives the process, and other processes see nothing.
+///
+/// - **Expiry** follows tokio's clock, to the nanosecond: under paused time a TTL of 5 s ends when the test has
+///   advanced 5 s. Outside a runtime it follows the system's monotonic clock. Expired entries are removed when
+///   they are met, and by each write a few more; there is no background task.
+/// - **Memory** is bounded by a [byte budget](MemoryStoreBuilder::byte_budget). When it is used up, entries with
+///   a TTL are evicted, approximately the least frequently used first. Entries without a TTL are never evicted;
+///   where they leave no room, a write fails with [`ErrorKind::OutOfMemory`] and evicts nothing.
+/// - **Cost**: about 150 bytes per entry beyond key and value. Values of up to 4 KiB are copied when written, so
+///   that a slice does not keep its buffer alive; a longer one keeps alive what it was cut from.
+/// - **Locks** are held for single entries, for one bucket, or for one step of a scan; never across an await.
+///
+/// The methods of [`Store`] never wait, so cancelling one does nothing halfway.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::{Key, Ttl};
+/// use cachekit_store::{Condition, MemoryStore, SetOptions, Store};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let store = MemoryStore::new();
+/// let key = Key::from_raw("session:abc:draft")?;
+/// let once = SetOptions::ttl(Ttl::seconds(300)).with_condition(Condition::IfAbsent);
+/// assert!(store.set(&key, "first".into(), once).await?);
+/// assert!(!store.set(&key, "second".into(), once).await?);
+/// assert_eq!(store.get(&key).await?.as_deref(), Some(&b"first"[..]));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct MemoryStore {
+    keyspace: Arc<Keyspace>,
+    capabilities: Capabilities,
+}
+
+impl MemoryStore {
+    /// An empty store with the defaults of [`MemoryStoreBuilder`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::{MemoryStore, Store};
+    ///
+    /// assert_eq!(MemoryStore::new().capabilities().max_value_size, 64 << 20);
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Options for a new store.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::MemoryStore;
+    ///
+    /// let store = MemoryStore::builder().byte_budget(16 << 20).build();
+    /// # drop(store);
+    /// ```
+    pub fn builder() -> MemoryStoreBuilder {
+        MemoryStoreBuilder::new()
+    }
+
+    pub(super) fn from_parts(keyspace: Keyspace, capabilities: Capabilities) -> Self {
+        Self {
+            keyspace: Arc::new(keyspace),
+            capabilities,
+        }
+    }
+
+    /// Sets the wall clock that [`Store::time`] shows; it goes on from there.
+    ///
+    /// By default it shows the system's time at creation plus what tokio's clock has advanced. Expiry is
+    /// independent of it, as a server's TTLs are of the clients' clocks.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use cachekit_store::{MemoryStore, Store};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// let store = MemoryStore::new();
+    /// let new_year_2030 = SystemTime::UNIX_EPOCH + Duration::from_secs(1_893_456_000);
+    /// store.set_wall_clock(new_year_2030);
+    /// assert!(store.time().await? >= new_year_2030);
+    /// # Ok(()) }
+    /// ```
+    pub fn set_wall_clock(&self, time: SystemTime) {
+        self.keyspace.clock.set_wall(time);
+    }
+
+    /// Puts the wall clock forward, as when a machine's clock is corrected. A step that the platform's time
+    /// cannot represent is not taken.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use cachekit_store::{MemoryStore, Store};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// let store = MemoryStore::new();
+    /// store.advance_wall_clock(Duration::from_secs(86_400));
+    /// assert!(store.time().await? > SystemTime::now() + Duration::from_secs(86_000));
+    /// # Ok(()) }
+    /// ```
+    pub fn advance_wall_clock(&self, by: Duration) {
+        self.keyspace.clock.advance_wall(by);
+    }
+
+    /// Puts the wall clock back, as after a failover to a server whose clock is behind. A step that the
+    /// platform's time cannot represent is not taken.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use cachekit_store::{MemoryStore, Store};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// let store = MemoryStore::new();
+    /// store.rewind_wall_clock(Duration::from_secs(60));
+    /// assert!(store.time().await? < SystemTime::now());
+    /// # Ok(()) }
+    /// ```
+    pub fn rewind_wall_clock(&self, by: Duration) {
+        self.keyspace.clock.rewind_wall(by);
+    }
+
+    /// Puts a value of another type than string under a key, without a TTL, as another program on the same
+    /// server could: for tests of code that has to cope with [`ErrorKind::WrongType`].
+    ///
+    /// The value's length counts as zero, and the byte budget is not enforced.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_keys::Key;
+    /// use cachekit_store::{ErrorKind, MemoryStore, Store};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// let store = MemoryStore::new();
+    /// let key = Key::from_raw("queue")?;
+    /// store.put_foreign(&key);
+    /// assert_eq!(store.get(&key).await.unwrap_err().kind(), ErrorKind::WrongType);
+    /// # Ok(()) }
+    /// ```
+    pub fn put_foreign(&self, key: &Key) {
+        self.keyspace.put_foreign(key);
+    }
+
+    #[cfg(test)]
+    pub(super) fn keyspace(&self) -> &Keyspace {
+        &self.keyspace
+    }
+
+    fn check_open(&self, operation: &'static str) -> Result<()> {
+        if self.keyspace.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, operation));
+        }
+        Ok(())
+    }
+
+    fn check_size(&self, operation: &'static str, key: &Key, value: &Bytes) -> Result<()> {
+        let (len, max) = (value.len(), self.capabilities.max_value_size);
+        if len > max {
+            let detail = format!("{len} bytes, at most {max} are allowed");
+            return Err(Error::new(ErrorKind::TooLarge, operation)
+                .with_detail(detail)
+                .with_key(key));
+        }
+        Ok(())
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("keys", &self.keyspace.len())
+            .field("used_memory", &self.keyspace.budget.used())
+            .field("byte_budget", &self.keyspace.budget.limit())
+            .field("capabilities", &self.capabilities)
+            .finish()
+    }
+}
+
+/// Carries out all of a batch, as a server does with a pipeline, and then answers the first refusal.
+fn all<T>(answers: impl ExactSizeIterator<Item = Result<T>>) -> Result<Vec<T>> {
+    let several = answers.len() > 1;
+    let answers: Vec<Result<T>> = answers.collect();
+    let answers: Result<Vec<T>> = answers.into_iter().collect();
+    answers.map_err(|error| error.with_may_have_applied(several))
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
+        self.check_open("get")?;
+        self.keyspace.get(key, "get")
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>> {
+        self.check_open("get_many")?;
+        // The only error of a read is a wrong type, which counts as absent here.
+        Ok(keys
+            .iter()
+            .map(|key| self.keyspace.get(key, "get_many").unwrap_or_default())
+            .collect())
+    }
+
+    async fn get_entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        self.check_open("get_entries")?;
+        let now = self.keyspace.clock.now();
+        let entry = |key| self.keyspace.get_entry(key, now, "get_entries");
+        keys.iter()
+            .map(|key| Ok(entry(key)?.map(|(value, expires_in)| Entry::new(value, expires_in))))
+            .collect()
+    }
+
+    async fn set(&self, key: &Key, value: Bytes, options: SetOptions) -> Result<bool> {
+        self.check_open("set")?;
+        self.check_size("set", key, &value)?;
+        self.keyspace.set(key, value, options, "set")
+    }
+
+    async fn set_many(&self, items: &[SetItem]) -> Result<Vec<bool>> {
+        self.check_open("set_many")?;
+        for item in items {
+            self.check_size("set_many", &item.key, &item.value)?;
+        }
+        let set = |item: &SetItem| {
+            self.keyspace
+                .set(&item.key, item.value.clone(), item.options, "set_many")
+        };
+        all(items.iter().map(set))
+    }
+
+    async fn delete(&self, keys: &[Key]) -> Result<u64> {
+        self.check_open("delete")?;
+        Ok(keys
+            .iter()
+            .map(|key| u64::from(self.keyspace.delete(key)))
+            .sum())
+    }
+
+    async fn expiries(&self, keys: &[Key]) -> Result<Vec<KeyExpiry>> {
+        self.check_open("expiries")?;
+        let now = self.keyspace.clock.now();
+        Ok(keys
+            .iter()
+            .map(|key| self.keyspace.expiry(key, now))
+            .collect())
+    }
+
+    async fn expire(&self, keys: &[Key], change: ExpireChange) -> Result<Vec<bool>> {
+        self.check_open("expire")?;
+        Ok(keys
+            .iter()
+            .map(|key| self.keyspace.expire(key, change))
+            .collect())
+    }
+
+    async fn increment(&self, increments: &[Increment]) -> Result<Vec<i64>> {
+        self.check_open("increment")?;
+        all(increments
+            .iter()
+            .map(|increment| self.keyspace.increment(increment)))
+    }
+
+    async fn scan(&self, request: &ScanRequest) -> Result<ScanPage> {
+        self.check_open("scan")?;
+        let place = Place::from_raw(request.cursor.0).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidInput, "scan")
+                .with_detail("the cursor is not one of this store")
+        })?;
+        let count = request.count.clamp(1, MAX_SCAN_COUNT);
+        let (keys, next) = self.keyspace.walk(place, &request.pattern, count);
+        Ok(ScanPage::new(
+            keys,
+            next.map(|place| ScanCursor(place.raw())),
+        ))
+    }
+
+    async fn time(&self) -> Result<SystemTime> {
+        self.check_open("time")?;
+        Ok(self.keyspace.clock.wall())
+    }
+
+    /// The version is the crate's, the clients are the clones of the store, each key of a batch counts as one
+    /// command, and `keys` includes expired entries that have not been swept yet.
+    async fn server_facts(&self) -> Result<ServerFacts> {
+        self.check_open("server_facts")?;
+        let keyspace = &*self.keyspace;
+        Ok(ServerFacts {
+            product: "memory".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            used_memory: keyspace.budget.used(),
+            max_memory: keyspace.budget.limit().unwrap_or(0),
+            eviction_policy: eviction::policy(&keyspace.budget).to_owned(),
+            connected_clients: Arc::strong_count(&self.keyspace) as u64,
+            total_commands: keyspace.commands(),
+            uptime: Duration::from_secs(keyspace.clock.elapsed().as_secs()),
+            keys: keyspace.len() as u64,
+            append_only: false,
+            cluster: self.capabilities.clustered,
+        })
+    }
+
+    /// Refuses later calls of all clones, and frees what is stored.
+    async fn close(&self) {
+        self.keyspace.close();
+    }
+}

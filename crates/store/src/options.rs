@@ -1,0 +1,278 @@
+//! Requests and answers of the [`Store`](crate::Store) trait, as plain data.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cachekit_keys::{Key, Pattern, Ttl};
+
+/// When a written key expires.
+///
+/// There is no default: a key without a TTL has to be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Expiration {
+    /// This long after the write.
+    After(Ttl),
+    /// When the key that is overwritten would have expired; never, where there was none.
+    Keep,
+    /// Never. For data that must not vanish, and with a reason.
+    Never,
+}
+
+/// Under which condition a write takes place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Condition {
+    /// In any case.
+    #[default]
+    Always,
+    /// Only if the key does not exist (`NX`).
+    IfAbsent,
+    /// Only if the key exists (`XX`).
+    IfPresent,
+}
+
+/// How a value is written.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::Ttl;
+/// use cachekit_store::{Condition, SetOptions};
+///
+/// let options = SetOptions::ttl(Ttl::seconds(300)).with_condition(Condition::IfAbsent);
+/// assert_eq!(options.condition, Condition::IfAbsent);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SetOptions {
+    /// When the key expires.
+    pub expiration: Expiration,
+    /// When the write takes place at all.
+    pub condition: Condition,
+}
+
+impl SetOptions {
+    /// Writes in any case, with the expiration given.
+    #[must_use]
+    pub const fn new(expiration: Expiration) -> Self {
+        Self {
+            expiration,
+            condition: Condition::Always,
+        }
+    }
+
+    /// Writes in any case, expiring `ttl` later.
+    #[must_use]
+    pub const fn ttl(ttl: Ttl) -> Self {
+        Self::new(Expiration::After(ttl))
+    }
+
+    /// The same write under a condition.
+    #[must_use]
+    pub const fn with_condition(mut self, condition: Condition) -> Self {
+        self.condition = condition;
+        self
+    }
+}
+
+/// One write of a batch.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::{Key, Ttl};
+/// use cachekit_store::{SetItem, SetOptions};
+///
+/// let item = SetItem::new(Key::from_raw("k")?, "v", SetOptions::ttl(Ttl::seconds(5)));
+/// assert_eq!(item.value, "v");
+/// # Ok::<(), cachekit_keys::KeyError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SetItem {
+    /// Where to write.
+    pub key: Key,
+    /// What to write.
+    pub value: Bytes,
+    /// How to write it.
+    pub options: SetOptions,
+}
+
+impl SetItem {
+    /// A write of `value` to `key`.
+    #[must_use]
+    pub fn new(key: Key, value: impl Into<Bytes>, options: SetOptions) -> Self {
+        Self {
+            key,
+            value: value.into(),
+            options,
+        }
+    }
+}
+
+impl std::fmt::Debug for SetItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SetItem")
+            .field("key", &self.key)
+            .field("value_len", &self.value.len())
+            .field("options", &self.options)
+            .finish()
+    }
+}
+
+/// A value with what is left of its life, both read at one moment.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The stored bytes.
+    pub value: Bytes,
+    /// Time until the key expires; `None` where it never does. Whole milliseconds on Redis.
+    pub expires_in: Option<Duration>,
+}
+
+impl Entry {
+    /// An entry as a store answers it.
+    #[must_use]
+    pub fn new(value: Bytes, expires_in: Option<Duration>) -> Self {
+        Self { value, expires_in }
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("value_len", &self.value.len())
+            .field("expires_in", &self.expires_in)
+            .finish()
+    }
+}
+
+/// What is known of a key's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyExpiry {
+    /// There is no such key.
+    Missing,
+    /// The key exists and never expires.
+    Never,
+    /// The key expires after this time. Whole milliseconds on Redis.
+    In(Duration),
+}
+
+/// A new life for a key, in [`Store::expire`](crate::Store::expire).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExpireChange {
+    /// Expire this long from now, whatever was set before.
+    After(Ttl),
+    /// Expire this long from now, unless the key already has a TTL.
+    IfNone(Ttl),
+    /// Expire no earlier than this long from now: a shorter TTL is raised, a longer or absent one stays.
+    AtLeast(Ttl),
+    /// Never expire.
+    Never,
+}
+
+/// One addition to a counter, in [`Store::increment`](crate::Store::increment).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Increment {
+    /// The counter; an absent one counts as 0.
+    pub key: Key,
+    /// What to add; may be negative.
+    pub by: i64,
+    /// The TTL of a counter that has none, be it new or damaged. A running TTL is left alone, so
+    /// that a window is not extended by use.
+    pub ttl: Option<Ttl>,
+}
+
+impl Increment {
+    /// An addition to a counter that lives for `ttl` from its first use.
+    #[must_use]
+    pub fn new(key: Key, by: i64, ttl: Ttl) -> Self {
+        Self {
+            key,
+            by,
+            ttl: Some(ttl),
+        }
+    }
+
+    /// An addition to a counter that never expires.
+    #[must_use]
+    pub fn persistent(key: Key, by: i64) -> Self {
+        Self { key, by, ttl: None }
+    }
+}
+
+/// Where a scan continues. Opaque; the default is the beginning.
+///
+/// A cursor belongs to the store that gave it, and to the pattern that it was given for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScanCursor(pub(crate) u64);
+
+/// One step of a walk over the keyspace.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::Pattern;
+/// use cachekit_store::ScanRequest;
+///
+/// let request = ScanRequest::new(Pattern::everything()).with_count(500);
+/// assert_eq!(request.count, 500);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ScanRequest {
+    /// Which keys to report.
+    pub pattern: Pattern,
+    /// Where to go on.
+    pub cursor: ScanCursor,
+    /// About how many keys the store looks at in this step (not how many it reports); default 1 000, at least 1.
+    pub count: usize,
+}
+
+impl ScanRequest {
+    /// The first step over all keys that match `pattern`.
+    #[must_use]
+    pub fn new(pattern: Pattern) -> Self {
+        Self {
+            pattern,
+            cursor: ScanCursor::default(),
+            count: 1_000,
+        }
+    }
+
+    /// Another number of keys to look at in this step.
+    #[must_use]
+    pub fn with_count(mut self, count: usize) -> Self {
+        self.count = count.max(1);
+        self
+    }
+
+    /// The next step, from the cursor that the last one answered.
+    #[must_use]
+    pub fn continue_from(mut self, cursor: ScanCursor) -> Self {
+        self.cursor = cursor;
+        self
+    }
+}
+
+/// What one step of a scan found.
+///
+/// The guarantees are those of Redis: a key that exists from the first step to the last is
+/// reported at least once; a key may be reported more than once; one that comes or goes meanwhile may be missed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ScanPage {
+    /// Keys found in this step; may be none although more follow.
+    pub keys: Vec<Key>,
+    /// Where to go on, or `None` at the end.
+    pub next: Option<ScanCursor>,
+}
+
+impl ScanPage {
+    /// A step's result.
+    #[must_use]
+    pub fn new(keys: Vec<Key>, next: Option<ScanCursor>) -> Self {
+        Self { keys, next }
+    }
+}

@@ -1,0 +1,120 @@
+//! One request with a deadline, and the truth about whether it may have been carried out.
+
+use std::sync::Arc;
+
+use redis::{Cmd, Pipeline, RedisResult, Value};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    error::{call_error, server_error, unexpected_reply},
+    link::{Link, Live},
+};
+use crate::{Error, ErrorKind, Result};
+
+/// A method of the store, for errors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operation {
+    pub(super) name: &'static str,
+    /// Whether a lost answer leaves it open that something was changed.
+    pub(super) writes: bool,
+}
+
+impl Operation {
+    pub(super) const fn read(name: &'static str) -> Self {
+        Self {
+            name,
+            writes: false,
+        }
+    }
+
+    pub(super) const fn write(name: &'static str) -> Self {
+        Self { name, writes: true }
+    }
+}
+
+impl Link {
+    /// Sends one command; a server's refusal is an `Err`.
+    pub(super) async fn command(&self, operation: Operation, command: &Cmd) -> Result<Value> {
+        let (live, deadline) = self.ready(operation).await?;
+        let mut connection = live.connection();
+        let sent = timeout_at(deadline, connection.send_packed_command(command)).await;
+        match self.judge(operation, &live, sent)? {
+            Value::ServerError(error) => Err(server_error(operation, &error)),
+            value => Ok(value),
+        }
+    }
+
+    /// Sends a pipeline; answers one value a command, refusals included.
+    ///
+    /// An atomic pipeline (`MULTI`) answers the replies of its commands; its refusal as a whole is an `Err`.
+    pub(super) async fn pipeline(
+        &self,
+        operation: Operation,
+        pipeline: &Pipeline,
+    ) -> Result<Vec<Value>> {
+        let (live, deadline) = self.ready(operation).await?;
+        let mut connection = live.connection();
+        let commands = pipeline.len();
+        let (skip, expect) = if pipeline.is_transaction() {
+            (commands + 1, 1)
+        } else {
+            (0, commands)
+        };
+        let sent = timeout_at(
+            deadline,
+            connection.send_packed_commands(pipeline, skip, expect),
+        )
+        .await;
+        let replies = self.judge(operation, &live, sent)?;
+        if !pipeline.is_transaction() {
+            return Ok(replies);
+        }
+        match replies.into_iter().next() {
+            Some(Value::Array(replies)) if replies.len() == commands => Ok(replies),
+            Some(Value::ServerError(error)) => Err(server_error(operation, &error)),
+            _ => Err(unexpected_reply(operation)),
+        }
+    }
+
+    /// The connection for a call, and the call's deadline. Nothing has been sent when this fails.
+    async fn ready(&self, operation: Operation) -> Result<(Arc<Live>, Instant)> {
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, operation.name));
+        }
+        let deadline = Instant::now() + self.options().request_timeout;
+        if let Some(live) = self.current() {
+            return Ok((live, deadline));
+        }
+        let live = timeout_at(deadline, self.acquire()).await.map_err(|_| {
+            Error::new(ErrorKind::Timeout, operation.name)
+                .with_detail(format!("no connection to {}", self.options().address))
+        })??;
+        Ok((live, deadline))
+    }
+
+    fn judge<T>(
+        &self,
+        operation: Operation,
+        live: &Arc<Live>,
+        sent: std::result::Result<RedisResult<T>, tokio::time::error::Elapsed>,
+    ) -> Result<T> {
+        match sent {
+            Ok(Ok(value)) => {
+                live.note_answer();
+                Ok(value)
+            }
+            Ok(Err(error)) => {
+                if error.is_io_error() || error.is_unrecoverable_error() {
+                    self.discard(live);
+                }
+                Err(call_error(operation, &error, &self.options().address))
+            }
+            Err(_) => {
+                self.note_timeout(live);
+                Err(Error::new(ErrorKind::Timeout, operation.name)
+                    .with_detail(format!("no answer from {}", self.options().address))
+                    .with_may_have_applied(operation.writes))
+            }
+        }
+    }
+}

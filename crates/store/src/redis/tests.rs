@@ -1,0 +1,168 @@
+//! The translation of replies, and options that cannot work, without a server.
+
+use std::time::Duration;
+
+use super::{error::kind_of_code, info, store::RedisStore};
+use crate::ErrorKind;
+
+#[test]
+fn every_reply_of_the_server_has_a_kind() {
+    let table = [
+        (
+            "LOADING",
+            "Redis is loading the dataset in memory",
+            ErrorKind::NotReady,
+        ),
+        (
+            "BUSY",
+            "Redis is busy running a script",
+            ErrorKind::NotReady,
+        ),
+        (
+            "TRYAGAIN",
+            "Multiple keys request during rehashing of slot",
+            ErrorKind::NotReady,
+        ),
+        ("CLUSTERDOWN", "The cluster is down", ErrorKind::NotReady),
+        (
+            "MASTERDOWN",
+            "Link with MASTER is down",
+            ErrorKind::NotReady,
+        ),
+        ("MOVED", "3999 127.0.0.1:6381", ErrorKind::NotReady),
+        ("ASK", "3999 127.0.0.1:6381", ErrorKind::NotReady),
+        (
+            "READONLY",
+            "You can't write against a read only replica.",
+            ErrorKind::ReadOnly,
+        ),
+        (
+            "NOAUTH",
+            "Authentication required.",
+            ErrorKind::Unauthenticated,
+        ),
+        (
+            "WRONGPASS",
+            "invalid username-password pair",
+            ErrorKind::Unauthenticated,
+        ),
+        (
+            "NOPERM",
+            "User a has no permissions",
+            ErrorKind::PermissionDenied,
+        ),
+        (
+            "OOM",
+            "command not allowed when used memory > 'maxmemory'.",
+            ErrorKind::OutOfMemory,
+        ),
+        (
+            "MISCONF",
+            "Redis is configured to save RDB snapshots",
+            ErrorKind::WritesRefused,
+        ),
+        (
+            "NOREPLICAS",
+            "Not enough good replicas to write.",
+            ErrorKind::WritesRefused,
+        ),
+        ("WRONGTYPE", "Operation against a key", ErrorKind::WrongType),
+        (
+            "CROSSSLOT",
+            "Keys in request don't hash to the same slot",
+            ErrorKind::CrossSlot,
+        ),
+        (
+            "ERR",
+            "value is not an integer or out of range",
+            ErrorKind::WrongType,
+        ),
+        (
+            "ERR",
+            "increment or decrement would overflow",
+            ErrorKind::InvalidInput,
+        ),
+        (
+            "ERR",
+            "invalid expire time in 'set' command",
+            ErrorKind::InvalidInput,
+        ),
+        (
+            "ERR",
+            "max number of clients reached",
+            ErrorKind::Overloaded,
+        ),
+        ("ERR", "unknown command 'FOO'", ErrorKind::Unsupported),
+        ("ERR", "something else", ErrorKind::Unexpected),
+        ("NEWCODE", "of a later server", ErrorKind::Unexpected),
+    ];
+    for (code, text, kind) in table {
+        assert_eq!(kind_of_code(code, text).0, kind, "{code} {text}");
+    }
+}
+
+#[test]
+fn an_unknown_reply_is_never_retried() {
+    assert!(!kind_of_code("NEWCODE", "").0.is_retryable());
+    assert!(kind_of_code("NEWCODE", "").1, "what happened is unknown");
+}
+
+#[test]
+fn options_that_cannot_work_are_refused_before_connecting() {
+    for url in [
+        "",
+        "127.0.0.1",
+        "http://127.0.0.1",
+        "redis://",
+        "redis+sentinel://127.0.0.1",
+    ] {
+        let error = RedisStore::builder(url).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
+    }
+    let zero = RedisStore::builder("redis://127.0.0.1")
+        .request_timeout(Duration::ZERO)
+        .build();
+    assert_eq!(zero.unwrap_err().kind(), ErrorKind::Configuration);
+    let huge = RedisStore::builder("redis://127.0.0.1")
+        .max_value_size(1 << 30)
+        .build();
+    assert_eq!(huge.unwrap_err().kind(), ErrorKind::Configuration);
+}
+
+#[test]
+fn credentials_are_absent_from_debug_and_errors() {
+    let builder = RedisStore::builder("redis://alice:s3cret@127.0.0.1:1").password("hunter2");
+    let store = builder.clone().build().unwrap();
+    let text = format!("{builder:?} {store:?}");
+    assert!(
+        !text.contains("s3cret") && !text.contains("hunter2") && !text.contains("alice"),
+        "{text}"
+    );
+    let bad = RedisStore::builder("redis://alice:s3cret@:port")
+        .build()
+        .unwrap_err();
+    assert!(!format!("{bad} {bad:?}").contains("s3cret"));
+}
+
+#[test]
+fn info_of_redis_and_valkey_is_read() {
+    let redis = "# Server\r\nredis_version:7.0.15\r\nuptime_in_seconds:12\r\nused_memory:1024\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\ndb0:keys=3,expires=1,avg_ttl=0\r\n";
+    let facts = info::parse(redis, 0);
+    assert_eq!(
+        (facts.product.as_str(), facts.version.as_str()),
+        ("redis", "7.0.15")
+    );
+    assert_eq!(
+        (facts.keys, facts.used_memory, facts.append_only),
+        (3, 1024, true)
+    );
+    assert_eq!(facts.uptime, Duration::from_secs(12));
+    let valkey = info::parse(
+        "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\n",
+        0,
+    );
+    assert_eq!(
+        (valkey.product.as_str(), valkey.version.as_str()),
+        ("valkey", "8.1.1")
+    );
+}

@@ -1,0 +1,126 @@
+//! The contract that every store keeps.
+
+use std::{fmt, time::SystemTime};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cachekit_keys::Key;
+
+use crate::{
+    Capabilities, Entry, Error, ErrorKind, ExpireChange, Increment, KeyExpiry, Reply, Result,
+    ScanPage, ScanRequest, Script, ScriptCall, ServerFacts, SetItem, SetOptions, SubscribeRequest,
+    Subscription,
+};
+
+/// Keys to bytes, with expiry: the primitives that everything above is made of.
+///
+/// The trait is small and object-safe (`Arc<dyn Store>`); conveniences live in
+/// [`StoreExt`](crate::StoreExt). Batches are first class: n keys cost one round trip, never n, and
+/// answers come in the order of the request. An empty batch asks nothing of the server.
+///
+/// # Errors
+/// Every method can fail with [`ErrorKind::Unavailable`], [`ErrorKind::Timeout`],
+/// [`ErrorKind::NotReady`], [`ErrorKind::Unauthenticated`], [`ErrorKind::PermissionDenied`] and
+/// [`ErrorKind::Closed`]; a write also with [`ErrorKind::TooLarge`], [`ErrorKind::OutOfMemory`],
+/// [`ErrorKind::ReadOnly`] and [`ErrorKind::WritesRefused`]. Further ones are named by the method.
+/// No method hangs past the store's deadline, and none repeats a write on its own.
+///
+/// # Cancel safety
+/// A future may be dropped at any point: nothing leaks and no later call gets its answer. A dropped
+/// write has been carried out or not, like one that timed out.
+///
+/// # Implementing
+/// Methods added later have a default that answers [`ErrorKind::Unsupported`], and a flag in
+/// [`Capabilities`]. A layer around a store forwards every method.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// What this store can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Reads one value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongType`] where the key holds something else than a string.
+    async fn get(&self, key: &Key) -> Result<Option<Bytes>>;
+
+    /// Reads many values. A key that holds another type than a string counts as absent, as in `MGET`.
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>>;
+
+    /// Reads many values, each with what is left of its life, read at the same moment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongType`] where a key holds something else than a string.
+    async fn get_entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>>;
+
+    /// Writes one value; answers whether it was written, which a condition can prevent.
+    async fn set(&self, key: &Key, value: Bytes, options: SetOptions) -> Result<bool>;
+
+    /// Writes many values; answers for each whether it was written.
+    ///
+    /// Each write is atomic, the batch is not. All sizes are checked before anything is sent. Where the
+    /// server refuses one of the writes the others still take place, and the error says that the
+    /// change may have been applied.
+    async fn set_many(&self, items: &[SetItem]) -> Result<Vec<bool>>;
+
+    /// Deletes keys of any type; answers how many existed.
+    async fn delete(&self, keys: &[Key]) -> Result<u64>;
+
+    /// Reads what is left of the life of keys of any type.
+    async fn expiries(&self, keys: &[Key]) -> Result<Vec<KeyExpiry>>;
+
+    /// Changes the life of keys of any type; answers for each whether it was changed.
+    async fn expire(&self, keys: &[Key], change: ExpireChange) -> Result<Vec<bool>>;
+
+    /// Adds to counters; answers the new values. Each addition is atomic with its TTL.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongType`] where a key does not hold an integer, [`ErrorKind::InvalidInput`]
+    /// where the sum would leave the range of `i64`; that counter is unchanged then.
+    async fn increment(&self, increments: &[Increment]) -> Result<Vec<i64>>;
+
+    /// Takes one step of a walk over the keyspace, with the guarantees of [`ScanPage`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for a cursor that this store did not give.
+    async fn scan(&self, request: &ScanRequest) -> Result<ScanPage>;
+
+    /// The store's wall clock: the server's, where there is one. Microseconds on Redis.
+    async fn time(&self) -> Result<SystemTime>;
+
+    /// What the server says about itself.
+    async fn server_facts(&self) -> Result<ServerFacts>;
+
+    /// Runs one script many times in one round trip; answers in the order of the calls.
+    ///
+    /// Each run is atomic, the batch is not: the same holds for a run that fails as for [`Store::set_many`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] without the capability `scripts`; [`ErrorKind::CrossSlot`] where
+    /// the keys of a call do not share a slot of a cluster.
+    async fn run_script(&self, script: &Script, calls: &[ScriptCall]) -> Result<Vec<Reply>> {
+        let _ = calls;
+        Err(Error::new(ErrorKind::Unsupported, "run_script").with_detail(script.name))
+    }
+
+    /// Publishes a message; answers how many subscribers got it. Delivery is at most once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] without the capability `pubsub`.
+    async fn publish(&self, channel: &Bytes, payload: Bytes) -> Result<u64> {
+        let _ = (channel, payload);
+        Err(Error::new(ErrorKind::Unsupported, "publish"))
+    }
+
+    /// Listens to channels until the subscription is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] without the capability `pubsub`.
+    async fn subscribe(&self, request: SubscribeRequest) -> Result<Subscription> {
+        let _ = request;
+        Err(Error::new(ErrorKind::Unsupported, "subscribe"))
+    }
+
+    /// Ends the store's connections. Later calls answer [`ErrorKind::Closed`]. Idempotent.
+    async fn close(&self) {}
+}

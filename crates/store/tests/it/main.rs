@@ -1,0 +1,7 @@
+//! The stores from the outside: the conformance cases on each of them, and what only a real server shows.
+
+mod memory;
+#[cfg(feature = "mock")]
+mod mock;
+#[cfg(feature = "redis")]
+mod servers;

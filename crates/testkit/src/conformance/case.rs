@@ -1,0 +1,172 @@
+//! The list of cases and their runner.
+
+use std::{fmt, pin::Pin, sync::Arc};
+
+use cachekit_store::Capabilities;
+
+use super::{
+    batches, conditions, counters, expiry, fixture::Fixture, lifecycle, limits, pubsub, scan,
+    scripts, strings, subject::Subject, types,
+};
+
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One behaviour that a store must have.
+#[derive(Clone, Copy)]
+pub struct Case {
+    name: &'static str,
+    start: fn(Arc<Fixture>) -> Running,
+}
+
+impl Case {
+    /// The behaviour, as `module::statement`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Runs the case in a fresh namespace and cleans up.
+    ///
+    /// # Errors
+    /// The message of the assertion that failed.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    /// A dropped run leaves its keys behind; most of them expire.
+    pub async fn run(&self, subject: &Arc<dyn Subject>) -> Result<(), String> {
+        let fixture = Arc::new(Fixture::new(Arc::clone(subject)));
+        // A task of its own turns a panic into a result, so that the other cases still run.
+        let outcome = tokio::spawn((self.start)(Arc::clone(&fixture))).await;
+        let cleaned = fixture.space.clean_up(&*fixture.store).await;
+        outcome.map_err(|error| message(error))?;
+        cleaned.map_err(|error| format!("cleaning up: {error}"))
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Case").field(&self.name).finish()
+    }
+}
+
+fn message(error: tokio::task::JoinError) -> String {
+    let Ok(panic) = error.try_into_panic() else {
+        return "cancelled".to_owned();
+    };
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without text")
+        .to_owned()
+}
+
+/// Names each function by its path and boxes its future.
+macro_rules! list {
+    ($($module:ident: $($case:ident)+;)+) => {
+        [$($(Case {
+            name: concat!(stringify!($module), "::", stringify!($case)),
+            start: |fixture| Box::pin(async move { $module::$case(&fixture).await }),
+        },)+)+]
+    };
+}
+
+/// The cases for a store with these capabilities.
+///
+/// # Examples
+/// ```
+/// use cachekit_store::Capabilities;
+/// use cachekit_testkit::conformance;
+///
+/// let cases = conformance::cases(Capabilities::basic(1 << 20));
+/// assert!(cases.iter().any(|case| case.name() == "strings::a_missing_key_is_none"));
+/// ```
+#[must_use]
+pub fn cases(capabilities: Capabilities) -> Vec<Case> {
+    let mut cases = basic_cases();
+    cases.extend(data_cases());
+    if capabilities.scripts {
+        cases.extend(list! { scripts: replies_come_in_the_order_of_the_calls
+        keys_and_arguments_reach_the_script every_kind_of_reply_is_read
+        no_calls_answer_nothing a_failing_script_is_an_error; });
+    } else {
+        cases.extend(list! { scripts: without_the_capability_scripts_are_unsupported; });
+    }
+    if capabilities.pubsub {
+        cases.extend(list! { pubsub: a_subscriber_gets_what_is_published
+        a_subscription_starts_with_a_gap publishing_to_nobody_reaches_nobody; });
+    } else {
+        cases.extend(list! { pubsub: without_the_capability_channels_are_unsupported; });
+    }
+    cases
+}
+
+fn basic_cases() -> Vec<Case> {
+    list! {
+        strings: a_missing_key_is_none what_was_set_is_read overwriting_replaces_value_and_ttl
+            values_are_any_bytes an_empty_value_is_a_value a_megabyte_survives keys_are_any_bytes
+            keys_differ_by_case_and_by_every_byte deleting_counts_what_existed
+            deleting_the_same_key_twice_in_one_call_counts_once;
+        conditions: if_absent_writes_only_once if_present_writes_only_over
+            a_refused_write_changes_neither_value_nor_ttl keep_keeps_a_ttl
+            keep_keeps_the_absence_of_a_ttl keep_on_a_missing_key_is_never
+            never_removes_a_ttl an_expired_key_is_absent;
+        batches: empty_batches_answer_nothing values_come_in_the_order_of_the_keys
+            a_key_asked_for_twice_is_answered_twice entries_carry_what_is_left_of_their_life
+            writes_answer_in_order_each_by_its_own_condition later_writes_of_a_batch_win
+            hundreds_of_keys_go_in_one_batch;
+    }
+    .to_vec()
+}
+
+fn data_cases() -> Vec<Case> {
+    list! {
+        counters: a_missing_counter_counts_from_zero additions_may_be_negative
+            sums_come_in_the_order_of_the_batch a_running_ttl_is_kept
+            a_counter_without_a_ttl_is_given_one a_persistent_counter_has_no_ttl
+            text_that_is_no_integer_is_refused_and_kept an_overflow_is_refused_and_the_counter_kept
+            the_others_of_a_batch_count_although_one_is_refused the_whole_range_can_be_counted
+            no_addition_is_lost_under_concurrency;
+        expiry: a_key_is_gone_after_its_ttl a_ttl_of_one_millisecond_is_taken
+            the_longest_ttl_is_taken expiries_tell_missing_never_and_remaining
+            after_replaces_any_ttl if_none_leaves_a_running_ttl at_least_raises_a_shorter_ttl
+            at_least_leaves_a_longer_or_absent_ttl never_persists changes_of_missing_keys_are_refused;
+        scan: every_key_is_found other_namespaces_are_not_reported
+            literals_in_patterns_match_only_themselves pages_are_bounded
+            keys_that_stay_are_found_while_others_come_and_go deleting_what_matches_spares_the_rest;
+        limits: the_largest_small_value_is_taken a_value_over_the_limit_is_refused_and_nothing_written
+            one_value_over_the_limit_refuses_the_whole_batch errors_hold_no_values;
+        types: get_of_another_type_is_an_error get_many_of_another_type_is_none
+            get_entries_of_another_type_is_an_error increment_of_another_type_is_an_error
+            set_overwrites_another_type another_type_counts_as_present;
+        lifecycle: facts_are_plausible time_goes_forward a_closed_store_answers_closed
+            closing_twice_does_no_harm dropped_calls_do_not_disturb_later_ones;
+    }
+    .to_vec()
+}
+
+/// Runs all cases that apply to the store; answers how many passed.
+///
+/// Needs a tokio runtime; for the memory store one with paused time, so that nothing waits.
+///
+/// # Panics
+/// If a case failed, after all have run, with the names and messages of those that did.
+///
+/// # Cancel safety
+/// A dropped run leaves the keys of the running case behind; most of them expire.
+pub async fn run(subject: Arc<dyn Subject>) -> usize {
+    let cases = cases(subject.store().capabilities());
+    let mut failures = Vec::new();
+    for case in &cases {
+        if let Err(message) = case.run(&subject).await {
+            failures.push(format!("{}: {message}", case.name()));
+        }
+    }
+    let (failed, all) = (failures.len(), cases.len());
+    assert!(
+        failed == 0,
+        "{failed} of {all} cases failed on {subject:?}:\n{}",
+        failures.join("\n")
+    );
+    all
+}

@@ -1,0 +1,139 @@
+//! A client of a few lines that speaks to a server without any of the code under test.
+//!
+//! It plays the other programs on the server: it writes what the kit has to cope with, and reads what the kit wrote.
+//! It is not a client for services: no time-outs but the socket's, no pipelining, no reconnecting.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+/// A reply in the second version of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RawReply {
+    /// `+OK`
+    Status(String),
+    /// `-ERR ...`
+    Error(String),
+    /// `:42`
+    Integer(i64),
+    /// A byte string, or nothing.
+    Bytes(Option<Vec<u8>>),
+    /// A list.
+    List(Vec<RawReply>),
+}
+
+/// One blocking connection.
+#[derive(Debug)]
+pub struct RawClient {
+    reader: BufReader<TcpStream>,
+}
+
+impl RawClient {
+    /// Connects to `redis://host:port/` or `host:port`.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn connect(url: &str) -> io::Result<Self> {
+        let address = url.trim_start_matches("redis://");
+        let address = address.split('/').next().unwrap_or(address);
+        let address = address.rsplit('@').next().unwrap_or(address);
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        Ok(Self {
+            reader: BufReader::new(stream),
+        })
+    }
+
+    /// Sends one command and reads its reply; a server's error is a reply.
+    ///
+    /// # Errors
+    /// Those of the socket, and a reply that cannot be read.
+    pub fn call(&mut self, parts: &[&[u8]]) -> io::Result<RawReply> {
+        let mut request = format!("*{}\r\n", parts.len()).into_bytes();
+        for part in parts {
+            request.extend_from_slice(format!("${}\r\n", part.len()).as_bytes());
+            request.extend_from_slice(part);
+            request.extend_from_slice(b"\r\n");
+        }
+        self.reader.get_mut().write_all(&request)?;
+        self.read_reply()
+    }
+
+    /// The same for a command of text.
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call).
+    pub fn text(&mut self, parts: &[&str]) -> io::Result<RawReply> {
+        self.call(&parts.iter().map(|part| part.as_bytes()).collect::<Vec<_>>())
+    }
+
+    fn read_reply(&mut self) -> io::Result<RawReply> {
+        let line = self.read_line()?;
+        let (kind, rest) = line
+            .split_at_checked(1)
+            .ok_or_else(|| malformed("an empty line"))?;
+        match kind {
+            "+" => Ok(RawReply::Status(rest.to_owned())),
+            "-" => Ok(RawReply::Error(rest.to_owned())),
+            ":" => Ok(RawReply::Integer(number(rest)?)),
+            "$" => self.read_bytes(number(rest)?),
+            "*" => {
+                let len = number(rest)?.max(0);
+                (0..len)
+                    .map(|_| self.read_reply())
+                    .collect::<io::Result<_>>()
+                    .map(RawReply::List)
+            }
+            _ => Err(malformed("an unknown type")),
+        }
+    }
+
+    fn read_line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        if self.reader.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line.trim_end_matches("\r\n").to_owned())
+    }
+
+    fn read_bytes(&mut self, len: i64) -> io::Result<RawReply> {
+        let Ok(len) = usize::try_from(len) else {
+            return Ok(RawReply::Bytes(None));
+        };
+        let mut bytes = vec![0; len + 2];
+        self.reader.read_exact(&mut bytes)?;
+        bytes.truncate(len);
+        Ok(RawReply::Bytes(Some(bytes)))
+    }
+}
+
+impl RawReply {
+    /// The byte string inside, if it is one.
+    #[must_use]
+    pub fn into_bytes(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            _ => None,
+        }
+    }
+
+    /// The integer inside, if it is one.
+    #[must_use]
+    pub fn as_integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+fn number(text: &str) -> io::Result<i64> {
+    text.parse().map_err(|_| malformed("a number that is none"))
+}
+
+fn malformed(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the reply has {what}"))
+}
