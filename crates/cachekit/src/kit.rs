@@ -1,0 +1,299 @@
+//! The kit: one store, and every handle over it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use cachekit_keys::KeySchema;
+#[cfg(feature = "patterns")]
+use cachekit_keys::{KeyFamily, Pattern, ProjectId, SessionId};
+#[cfg(feature = "patterns")]
+use cachekit_patterns::{
+    CacheBuilder, CacheCounts, GlobalCache, LevelCaches, ProjectCache, SessionCache,
+};
+#[cfg(feature = "redis")]
+use cachekit_store::RedisStore;
+use cachekit_store::{Result, ServerFacts, Store};
+#[cfg(feature = "patterns")]
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{CacheKitBuilder, ShutdownReport};
+
+/// One store, one key schema, one set of lifetimes and one value format, and the handles made of them.
+///
+/// Make one per process and clone it: clones are cheap, and share the connection and the counts.
+///
+/// # Examples
+/// ```
+/// use cachekit::{CacheKit, Error, ProjectId};
+///
+/// # #[cfg(not(feature = "patterns"))] fn main() {}
+/// # #[cfg(feature = "patterns")]
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// let kit = CacheKit::memory();
+/// let project = kit.project(&ProjectId::new("proj456")?);
+/// let hash = project.set_analysis("fn main() {}", &["no findings"]).await?;
+/// let again: Option<Vec<String>> = project.get_analysis("fn main() {}").await?;
+/// assert_eq!(again, Some(vec!["no findings".to_owned()]));
+/// assert_eq!(project.get_analysis_at(&hash).await?, again);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct CacheKit {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) schema: KeySchema,
+    #[cfg(feature = "patterns")]
+    pub(crate) levels: LevelCaches,
+}
+
+impl CacheKit {
+    /// A kit on a memory store of its own, with every default: for tests, and for services of one process.
+    ///
+    /// # Examples
+    /// ```
+    /// let kit = cachekit::CacheKit::memory();
+    /// assert!(!kit.store().capabilities().shared);
+    /// ```
+    #[must_use]
+    pub fn memory() -> Self {
+        // The default format is one that every build has, whatever its features.
+        Self::builder().build().expect("the defaults are valid")
+    }
+
+    /// Connects to a Redis or Valkey server, with every default: `redis://[user:password@]host[:port][/database]`.
+    ///
+    /// Use a [`builder`](Self::builder) with a `RedisStore` of your own for other time-outs, and for a namespace.
+    ///
+    /// # Errors
+    /// [`Configuration`](cachekit_store::ErrorKind::Configuration) for a URL that cannot be read,
+    /// [`Unavailable`](cachekit_store::ErrorKind::Unavailable) or [`Timeout`](cachekit_store::ErrorKind::Timeout) where
+    /// nothing answers at the address, [`Unauthenticated`](cachekit_store::ErrorKind::Unauthenticated) for a wrong user or
+    /// password.
+    ///
+    /// # Cancel safety
+    /// A dropped call leaves no connection behind.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, ErrorKind};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let error = CacheKit::connect("not a URL").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Configuration);
+    /// # }
+    /// ```
+    #[cfg(feature = "redis")]
+    pub async fn connect(url: &str) -> Result<Self> {
+        let store = RedisStore::connect(url).await?;
+        Self::builder().store(Arc::new(store)).build()
+    }
+
+    /// Starts a kit with options.
+    ///
+    /// # Examples
+    /// See [`CacheKitBuilder`].
+    pub fn builder() -> CacheKitBuilder {
+        CacheKitBuilder::default()
+    }
+
+    /// What the server says about itself: memory, clients, commands, uptime.
+    ///
+    /// # Errors
+    /// Those of the store.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let facts = cachekit::CacheKit::memory().get_stats().await?;
+    /// assert_eq!((facts.product.as_str(), facts.keys), ("memory", 0));
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_stats(&self) -> Result<ServerFacts> {
+        self.store.server_facts().await
+    }
+
+    /// The store, for what the handles do not cover.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, Key};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let kit = CacheKit::memory();
+    /// assert_eq!(kit.store().get(&Key::from_raw("theirs")?).await?, None);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// How this kit's keys are rendered.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, KeyFormat};
+    ///
+    /// assert_eq!(CacheKit::memory().schema().format(), KeyFormat::Plain);
+    /// ```
+    #[must_use]
+    pub fn schema(&self) -> &KeySchema {
+        &self.schema
+    }
+
+    /// Ends the store's connections, in at most `deadline`; says what is left. Later calls of every clone fail with
+    /// [`Closed`](cachekit_store::ErrorKind::Closed). May be called again.
+    ///
+    /// # Cancel safety
+    /// A dropped call may have closed the store or not; call again.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use cachekit::{CacheKit, ErrorKind};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let kit = CacheKit::memory();
+    /// assert!(kit.shutdown(Duration::from_secs(5)).await.completed);
+    /// assert_eq!(kit.get_stats().await.unwrap_err().kind(), ErrorKind::Closed);
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let completed = tokio::time::timeout(deadline, self.store.close())
+            .await
+            .is_ok();
+        ShutdownReport { completed }
+    }
+}
+
+impl fmt::Debug for CacheKit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheKit")
+            .field("store", &self.store)
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "patterns")]
+impl CacheKit {
+    /// The cache of one session: names under `session:{id}:`, for five minutes by default.
+    ///
+    /// # Examples
+    /// See the [crate].
+    #[must_use]
+    pub fn session(&self, id: &SessionId) -> SessionCache {
+        self.levels.session(id)
+    }
+
+    /// The cache of one project: names under `project:{id}:`, for an hour by default.
+    ///
+    /// # Examples
+    /// See [`CacheKit`].
+    #[must_use]
+    pub fn project(&self, id: &ProjectId) -> ProjectCache {
+        self.levels.project(id)
+    }
+
+    /// The cache that everyone shares: whole keys, for a day by default.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let global = cachekit::CacheKit::memory().global();
+    /// global.set("provider:openai:health_status", "up").await?;
+    /// assert!(global.remove("provider:openai:health_status").await?);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn global(&self) -> GlobalCache {
+        self.levels.global()
+    }
+
+    /// Starts a typed cache: values of type `V` under the keys of the family `K`, with the lifetime of its level by default.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, ProjectId, ProjectKey, Ttl};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let kit = CacheKit::memory();
+    /// let trees = kit.cache::<ProjectKey, Vec<String>>().ttl(Ttl::seconds(600)).build()?;
+    /// let key = ProjectKey::file_tree(ProjectId::new("proj456")?);
+    /// trees.set(&key, &vec!["src/main.rs".to_owned()]).await?;
+    /// assert!(trees.get(&key).await?.is_some());
+    /// # Ok(()) }
+    /// ```
+    pub fn cache<K, V>(&self) -> CacheBuilder<K, V>
+    where
+        K: KeyFamily,
+        V: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        self.levels.cache()
+    }
+
+    /// Deletes the keys of a built-in family that match a text such as `project:proj456:*`; answers how many existed.
+    ///
+    /// The text is written as in the plain format and without a namespace, whatever this kit's format and namespace. The
+    /// whole keyspace is walked, in bounded batches.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for a text that starts with no built-in family (`*` too)
+    /// or can match no key of it: use [`delete_matching`](Self::delete_matching). Else those of the store.
+    ///
+    /// # Cancel safety
+    /// A dropped call has deleted some of the keys.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, ProjectId};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let kit = CacheKit::memory();
+    /// kit.project(&ProjectId::new("proj456")?).set("file_tree", &["a.rs"]).await?;
+    /// assert_eq!(kit.delete_by_pattern("project:proj456:*").await?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn delete_by_pattern(&self, text: &str) -> Result<u64> {
+        self.levels.invalidation().delete_by_pattern(text).await
+    }
+
+    /// Deletes the keys that match a pattern; answers how many existed.
+    ///
+    /// A raw pattern means the server's keys, whatever this kit's namespace; [`Pattern::everything`] means everything of
+    /// the namespace, or of the server where the kit has none. Keys under the reserved prefix `ck:` are passed over.
+    ///
+    /// # Errors
+    /// Those of the store.
+    ///
+    /// # Cancel safety
+    /// A dropped call has deleted some of the keys.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, Pattern};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let kit = CacheKit::memory();
+    /// kit.global().set("flags:beta", &true).await?;
+    /// assert_eq!(kit.delete_matching(&Pattern::raw("flags:*")?).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn delete_matching(&self, pattern: &Pattern) -> Result<u64> {
+        self.levels.invalidation().delete_matching(pattern).await
+    }
+
+    /// Hits and misses of all handles and typed caches of this kit and its clones, in this process.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let kit = cachekit::CacheKit::memory();
+    /// kit.global().get::<bool>("flags:beta").await?;
+    /// assert_eq!(kit.counts().misses, 1);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn counts(&self) -> CacheCounts {
+        self.levels.counts()
+    }
+}

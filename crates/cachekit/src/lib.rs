@@ -1,0 +1,78 @@
+//! The toolkit for everything a service does with Redis or Valkey short of being a database.
+//!
+//! [`CacheKit`] wires the crates of the kit together: a store, a key schema, lifetimes and a value format, and the handles
+//! made from them. It holds no logic of its own, and each crate works alone.
+//!
+//! ```
+//! use cachekit::{CacheKit, Error, SessionId};
+//!
+//! # #[cfg(not(feature = "patterns"))] fn main() {}
+//! # #[cfg(feature = "patterns")]
+//! #[tokio::main]
+//! async fn main() -> Result<(), Error> {
+//!     let kit = CacheKit::memory(); // CacheKit::connect("redis://127.0.0.1:6379").await? in production
+//!     let session = kit.session(&SessionId::new("abc123")?);
+//!
+//!     session.set("current_file", "src/main.rs").await?; // expires after five minutes, the session level's TTL
+//!     let file: Option<String> = session.get("current_file").await?;
+//!     assert_eq!(file.as_deref(), Some("src/main.rs"));
+//!
+//!     session.clear().await?;
+//!     assert_eq!(session.get::<String>("current_file").await?, None);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # The crates
+//! | module | crate | what it is for |
+//! |---|---|---|
+//! | [`keys`] | `cachekit-keys` | typed keys, ids, TTLs, channels, patterns, content hashes; pure |
+//! | [`codec`] | `cachekit-codec` | values to bytes: JSON, bincode, MessagePack, zstd; pure |
+//! | [`store`] | `cachekit-store` | the async store trait, the memory store, the Redis store, the error |
+//! | `patterns` | `cachekit-patterns` | typed caches and the handles of the three levels |
+//!
+//! What is used most is re-exported here at the top.
+//!
+//! # Cargo features
+//! On by default:
+//! - `redis`: the Redis store and `CacheKit::connect`.
+//! - `bincode`: the bincode codec.
+//! - `zstd`: compression of values above 1 KiB.
+//! - `patterns`: the typed caches, and the methods of [`CacheKit`] that make them.
+//!
+//! Opt-in:
+//! - `tls`: `rediss://` URLs.
+//! - `msgpack`: the MessagePack codec.
+//! - `mock`: a `mockall` mock of the store, for tests that assert calls.
+
+mod builder;
+mod kit;
+mod shutdown;
+
+#[cfg(test)]
+mod tests;
+
+pub use cachekit_codec as codec;
+pub use cachekit_keys as keys;
+#[cfg(feature = "patterns")]
+pub use cachekit_patterns as patterns;
+pub use cachekit_store as store;
+
+pub use cachekit_codec::{Codec, Compression, ValueFormat};
+pub use cachekit_keys::{
+    ContentHash, Jitter, Key, KeyFamily, KeyFormat, KeyPath, KeySchema, Level, LevelTtls,
+    ModelName, ModelVersion, Namespace, Pattern, ProjectId, ProjectKey, SessionId, SessionKey, Ttl,
+    UserId,
+};
+#[cfg(feature = "patterns")]
+pub use cachekit_patterns::{
+    Cache, CacheBuilder, CacheCounts, GlobalCache, LevelCaches, Lookup, ProjectCache, SessionCache,
+    WriteOptions,
+};
+#[cfg(feature = "redis")]
+pub use cachekit_store::RedisStore;
+pub use cachekit_store::{
+    Condition, Error, ErrorKind, KeyExpiry, MemoryStore, Result, ServerFacts, Store,
+};
+
+pub use self::{builder::CacheKitBuilder, kit::CacheKit, shutdown::ShutdownReport};

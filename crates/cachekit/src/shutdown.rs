@@ -1,0 +1,22 @@
+//! What is left when a kit ends.
+
+/// What [`CacheKit::shutdown`](crate::CacheKit::shutdown) got done before its deadline.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+///
+/// use cachekit::CacheKit;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let report = CacheKit::memory().shutdown(Duration::from_secs(5)).await;
+/// assert!(report.completed);
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "what could not be ended in time is only said here"]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Everything ended before the deadline.
+    pub completed: bool,
+}

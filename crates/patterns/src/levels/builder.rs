@@ -1,0 +1,100 @@
+//! How the levels are set up.
+
+use std::sync::Arc;
+
+use cachekit_codec::ValueFormat;
+use cachekit_keys::{Jitter, KeySchema, LevelTtls};
+use cachekit_store::{Result, Store};
+
+use super::caches::LevelCaches;
+use crate::{CacheCounters, access::Base};
+
+/// Options of [`LevelCaches`]; setters cannot fail, [`build`](Self::build) does.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use cachekit_codec::ValueFormat;
+/// use cachekit_keys::{Jitter, KeySchema, LevelTtls, Ttl};
+/// use cachekit_patterns::{CacheCounters, LevelCaches};
+/// use cachekit_store::MemoryStore;
+///
+/// let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain())
+///     .ttls(LevelTtls::default().with_session(Ttl::seconds(900)))
+///     .jitter(Jitter::fraction(0.1)?)
+///     .format(ValueFormat::plain_json())
+///     .counters(CacheCounters::new())
+///     .build()?;
+/// assert_eq!(levels.global().ttl(), Ttl::seconds(86_400));
+/// # Ok::<(), cachekit_store::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct LevelCachesBuilder {
+    base: Base,
+    ttls: LevelTtls,
+    jitter: Jitter,
+}
+
+impl LevelCachesBuilder {
+    pub(super) fn new(store: Arc<dyn Store>, schema: KeySchema) -> Self {
+        Self {
+            base: Base::new(store, schema),
+            ttls: LevelTtls::default(),
+            jitter: Jitter::NONE,
+        }
+    }
+
+    /// How long entries of each level live; five minutes, an hour and a day by default.
+    ///
+    /// # Examples
+    /// See [`LevelCachesBuilder`].
+    pub fn ttls(mut self, ttls: LevelTtls) -> Self {
+        self.ttls = ttls;
+        self
+    }
+
+    /// How much of a lifetime is taken away at random; none by default.
+    ///
+    /// # Examples
+    /// See [`LevelCachesBuilder`].
+    pub fn jitter(mut self, jitter: Jitter) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// How values are written, and how large they may be; [`ValueFormat::json`] by default. Reading takes every form.
+    ///
+    /// # Examples
+    /// See [`LevelCachesBuilder`].
+    pub fn format(mut self, format: ValueFormat) -> Self {
+        self.base.format = format;
+        self
+    }
+
+    /// Where requests are counted; counters of their own by default.
+    ///
+    /// # Examples
+    /// See [`LevelCachesBuilder`].
+    pub fn counters(mut self, counters: CacheCounters) -> Self {
+        self.base.counters = counters;
+        self
+    }
+
+    /// Checks the options once, so that no call fails for them later.
+    ///
+    /// # Errors
+    /// [`Unsupported`](cachekit_store::ErrorKind::Unsupported) for a codec or compression that is not built in,
+    /// [`Configuration`](cachekit_store::ErrorKind::Configuration) for a format that contradicts itself.
+    ///
+    /// # Examples
+    /// See [`LevelCachesBuilder`].
+    pub fn build(self) -> Result<LevelCaches> {
+        Ok(LevelCaches::new(
+            self.base.checked()?,
+            self.ttls,
+            self.jitter,
+        ))
+    }
+}

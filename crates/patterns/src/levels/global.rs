@@ -1,0 +1,96 @@
+//! The global level, and responses of models by the hash of the prompt.
+
+use cachekit_keys::{ContentHash, Key, ModelKey, ModelName, ModelVersion};
+use cachekit_store::Result;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{handle::LevelCache, scope::GlobalScope};
+use crate::WriteOptions;
+
+/// What everyone shares and what rarely changes: whole keys as text, for a day unless set otherwise.
+///
+/// A text of a built-in family (`model:...`, `provider:...`) must be a key of it, and is rendered as the schema renders that
+/// family; any other first word is free, those of the other levels and the kit's own excepted. There is no `clear`: see
+/// [`Invalidation`](crate::Invalidation).
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use cachekit_keys::KeySchema;
+/// use cachekit_patterns::{GlobalCache, LevelCaches};
+/// use cachekit_store::{Error, ErrorKind, MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+/// let global: GlobalCache = levels.global();
+/// global.set("provider:openai:health_status", "up").await?;
+/// assert_eq!(global.get::<String>("provider:openai:health_status").await?.as_deref(), Some("up"));
+///
+/// let refused = global.set("session:abc123:line", &7).await.unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+/// # Ok(()) }
+/// ```
+pub type GlobalCache = LevelCache<GlobalScope>;
+
+impl LevelCache<GlobalScope> {
+    /// What a model answered to exactly this prompt, or `None` on a miss.
+    ///
+    /// # Errors
+    /// Those of the [type](Self#errors).
+    ///
+    /// # Examples
+    /// See [`set_model_response`](Self::set_model_response).
+    pub async fn get_model_response<V: DeserializeOwned>(
+        &self,
+        name: &ModelName,
+        version: &ModelVersion,
+        prompt: impl AsRef<[u8]>,
+    ) -> Result<Option<V>> {
+        let key = self.model_key(name, version, ContentHash::of(prompt));
+        self.access.get(&key).await
+    }
+
+    /// Stores what a model answered to exactly this prompt; answers the hash of the prompt.
+    ///
+    /// # Errors
+    /// Those of the [type](Self#errors).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::KeySchema;
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_keys::{ModelName, ModelVersion};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let (name, version) = (ModelName::new("gpt-4")?, ModelVersion::new("v2.1.0")?);
+    /// let global = levels.global();
+    /// let hash = global.set_model_response(&name, &version, "Why?", "Because.").await?;
+    /// let answer: Option<String> = global.get_model_response(&name, &version, "Why?").await?;
+    /// assert_eq!(answer.as_deref(), Some("Because."));
+    /// assert!(global.remove(&format!("model:gpt-4:v2.1.0:{hash}:response")).await?);
+    /// # Ok(()) }
+    /// ```
+    pub async fn set_model_response<V: Serialize + ?Sized>(
+        &self,
+        name: &ModelName,
+        version: &ModelVersion,
+        prompt: impl AsRef<[u8]>,
+        value: &V,
+    ) -> Result<ContentHash> {
+        let hash = ContentHash::of(prompt);
+        let key = self.model_key(name, version, hash);
+        self.access.set(key, value, &WriteOptions::new()).await?;
+        Ok(hash)
+    }
+
+    fn model_key(&self, name: &ModelName, version: &ModelVersion, prompt: ContentHash) -> Key {
+        self.access
+            .base()
+            .schema
+            .key(&ModelKey::new(name.clone(), version.clone(), prompt))
+    }
+}

@@ -1,0 +1,24 @@
+//! The three levels: values of any type under names chosen per call.
+//!
+//! The levels differ in whose the names are, how long entries live, and what can be cleared. Everything else is one type,
+//! [`LevelCache`], and the levels are what it is made for.
+
+mod builder;
+mod caches;
+mod global;
+mod handle;
+mod project;
+mod scope;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    builder::LevelCachesBuilder,
+    caches::LevelCaches,
+    global::GlobalCache,
+    handle::LevelCache,
+    project::ProjectCache,
+    scope::{GlobalScope, Scope},
+    session::SessionCache,
+};

@@ -1,0 +1,260 @@
+//! The project level, and analyses by the hash of what was analysed.
+
+use cachekit_keys::{ContentHash, Key, ProjectId, ProjectKey};
+use cachekit_store::Result;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::handle::LevelCache;
+use crate::{WriteOptions, invalidation::clear_owner};
+
+/// What is known of one project: names under `project:{id}:`, for an hour unless set otherwise.
+///
+/// Analyses are kept by the [hash](ContentHash) of the code, so that the same code is analysed once whatever its file is
+/// called: [`set_analysis`](LevelCache::set_analysis) hashes the exact bytes, and the methods that end in `_at` take a hash
+/// made in another way, such as [`ContentHash::of_text`].
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use cachekit_keys::{KeySchema, ProjectId};
+/// use cachekit_patterns::{LevelCaches, ProjectCache};
+/// use cachekit_store::{Error, MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+/// let project: ProjectCache = levels.project(&ProjectId::new("proj456")?);
+///
+/// let code = "fn main() {}";
+/// project.set_analysis(code, &("findings", 0)).await?;
+/// let cached: Option<(String, u32)> = project.get_analysis(code).await?;
+/// assert_eq!(cached, Some(("findings".to_owned(), 0)));
+/// # Ok(()) }
+/// ```
+pub type ProjectCache = LevelCache<ProjectId>;
+
+impl LevelCache<ProjectId> {
+    /// Which project it is.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let id = ProjectId::new("proj456")?;
+    /// assert_eq!(levels.project(&id).id(), &id);
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> &ProjectId {
+        &self.scope
+    }
+
+    /// The analysis of code with exactly these bytes, or `None` on a miss.
+    ///
+    /// # Errors
+    /// Those of the [type](Self#errors).
+    ///
+    /// # Examples
+    /// See [`ProjectCache`].
+    pub async fn get_analysis<V: DeserializeOwned>(
+        &self,
+        code: impl AsRef<[u8]>,
+    ) -> Result<Option<V>> {
+        let hash = ContentHash::of(code);
+        self.get_analysis_at(&hash).await
+    }
+
+    /// Stores the analysis of code with exactly these bytes; answers their hash.
+    ///
+    /// # Errors
+    /// Those of the [type](Self#errors).
+    ///
+    /// # Examples
+    /// See [`ProjectCache`].
+    pub async fn set_analysis<V: Serialize + ?Sized>(
+        &self,
+        code: impl AsRef<[u8]>,
+        value: &V,
+    ) -> Result<ContentHash> {
+        let hash = ContentHash::of(code);
+        self.set_analysis_at(&hash, value, &WriteOptions::new())
+            .await?;
+        Ok(hash)
+    }
+
+    /// The analysis of a text like this one: line ends, and white space at the end of lines and of the text, do not count.
+    ///
+    /// # Errors
+    /// Those of the [type](Self#errors).
+    ///
+    /// # Examples
+    /// See [`set_analysis_text`](Self::set_analysis_text).
+    pub async fn get_analysis_text<V: DeserializeOwned>(&self, text: &str) -> Result<Option<V>> {
+        self.get_analysis_at(&ContentHash::of_text(text)).await
+    }
+
+    /// Stores the analysis of a text as [`get_analysis_text`](Self::get_analysis_text) finds it; answers its hash. It is
+    /// another entry than that of the exact bytes.
+    ///
+    /// # Errors
+    /// Those of the [type](Self#errors).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let project = levels.project(&ProjectId::new("proj456")?);
+    /// project.set_analysis_text("a\nb\n", &2).await?;
+    /// assert_eq!(project.get_analysis_text::<u32>("a  \r\nb").await?, Some(2));
+    /// assert_eq!(project.get_analysis::<u32>("a\nb\n").await?, None);
+    /// # Ok(()) }
+    /// ```
+    pub async fn set_analysis_text<V: Serialize + ?Sized>(
+        &self,
+        text: &str,
+        value: &V,
+    ) -> Result<ContentHash> {
+        let hash = ContentHash::of_text(text);
+        self.set_analysis_at(&hash, value, &WriteOptions::new())
+            .await?;
+        Ok(hash)
+    }
+
+    /// The analysis of what has this hash, or `None` on a miss.
+    ///
+    /// # Errors
+    /// Those of the [type](Self#errors).
+    ///
+    /// # Examples
+    /// See [`set_analysis_at`](Self::set_analysis_at).
+    pub async fn get_analysis_at<V: DeserializeOwned>(
+        &self,
+        code: &ContentHash,
+    ) -> Result<Option<V>> {
+        let key = self.analysis_key(code);
+        self.access.get(&key).await
+    }
+
+    /// The analyses of what has these hashes, in their order and in one round trip.
+    ///
+    /// # Errors
+    /// Those of the [type](Self#errors).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_keys::ContentHash;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let project = levels.project(&ProjectId::new("proj456")?);
+    /// let known = project.set_analysis("fn main() {}", &1).await?;
+    /// let found: Vec<Option<u32>> = project.get_analyses_at(&[ContentHash::of("new"), known]).await?;
+    /// assert_eq!(found, [None, Some(1)]);
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_analyses_at<V: DeserializeOwned>(
+        &self,
+        code: &[ContentHash],
+    ) -> Result<Vec<Option<V>>> {
+        let keys: Vec<Key> = code.iter().map(|hash| self.analysis_key(hash)).collect();
+        self.access.get_many(&keys).await
+    }
+
+    /// Stores the analysis of what has this hash, with options of its own; answers whether it was written, which a
+    /// condition can prevent.
+    ///
+    /// # Errors
+    /// Those of the [type](Self#errors).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_keys::{ContentHash, Ttl};
+    /// use cachekit_patterns::WriteOptions;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let project = levels.project(&ProjectId::new("proj456")?);
+    /// let hash = ContentHash::of_parts(&[b"fn main() {}", b"strict rules"]);
+    /// let long = WriteOptions::new().with_ttl(Ttl::seconds(86_400));
+    /// assert!(project.set_analysis_at(&hash, &1, &long).await?);
+    /// assert_eq!(project.get_analysis_at::<u32>(&hash).await?, Some(1));
+    /// # Ok(()) }
+    /// ```
+    pub async fn set_analysis_at<V: Serialize + ?Sized>(
+        &self,
+        code: &ContentHash,
+        value: &V,
+        options: &WriteOptions,
+    ) -> Result<bool> {
+        self.access
+            .set(self.analysis_key(code), value, options)
+            .await
+    }
+
+    /// Removes everything of this project and of no other; answers how many entries there were.
+    ///
+    /// The whole keyspace is walked for them, in bounded batches. What is written meanwhile may survive.
+    ///
+    /// # Errors
+    /// Those of the store.
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the entries.
+    ///
+    /// # Examples
+    /// See [`clear_analyses`](Self::clear_analyses).
+    pub async fn clear(&self) -> Result<u64> {
+        let base = self.access.base();
+        clear_owner(&*base.store, &base.schema.project_keys(&self.scope)).await
+    }
+
+    /// Removes this project's analyses and nothing else; answers how many there were. For a new version of what analyses.
+    ///
+    /// # Errors
+    /// Those of the store.
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the analyses.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let project = levels.project(&ProjectId::new("proj456")?);
+    /// project.set("file_tree", &["src/main.rs"]).await?;
+    /// project.set_analysis("fn main() {}", &1).await?;
+    /// assert_eq!(project.clear_analyses().await?, 1);
+    /// assert_eq!(project.clear().await?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn clear_analyses(&self) -> Result<u64> {
+        let base = self.access.base();
+        clear_owner(&*base.store, &base.schema.analyses(&self.scope)).await
+    }
+
+    fn analysis_key(&self, code: &ContentHash) -> Key {
+        self.access
+            .base()
+            .schema
+            .key(&ProjectKey::analysis(self.scope.clone(), *code))
+    }
+}

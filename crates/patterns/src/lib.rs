@@ -1,0 +1,59 @@
+//! Typed caches over any store.
+//!
+//! Two kinds of handle read and write values of your own types:
+//!
+//! - [`Cache<K, V>`](Cache) holds values of one type under the keys of one family: the choice for what a service
+//!   caches all day (a project's file tree, a model's response).
+//! - [`LevelCaches`] gives handles of the three levels, [`SessionCache`], [`ProjectCache`] and [`GlobalCache`], which take
+//!   values of any type under names chosen per call.
+//!
+//! Both work on any [`Store`](cachekit_store::Store), take the default lifetime of the level that a key belongs to, write
+//! what other programs can read (JSON text, unless told otherwise), read n keys in one round trip, and count hits and
+//! misses ([`CacheCounts`]). [`Invalidation`] deletes by pattern.
+//!
+//! An entry that cannot be read is a counted miss and no error: a damaged one is overwritten by the next write, one of a
+//! newer version of the program is left to it. [`Cache::lookup`] tells them apart. A store that fails is an error.
+//!
+//! The crate opens no connection, spawns nothing and names no client library.
+//!
+//! # Examples
+//! ```
+//! use std::sync::Arc;
+//!
+//! use cachekit_keys::{KeySchema, SessionId};
+//! use cachekit_patterns::LevelCaches;
+//! use cachekit_store::{Error, MemoryStore};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+//! let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+//! let session = levels.session(&SessionId::new("abc123")?);
+//!
+//! session.set("current_file", "src/main.rs").await?; // for five minutes
+//! let file: Option<String> = session.get("current_file").await?;
+//! assert_eq!(file.as_deref(), Some("src/main.rs"));
+//! # Ok(()) }
+//! ```
+
+mod access;
+mod cache;
+mod counts;
+mod error;
+mod invalidation;
+mod levels;
+mod lookup;
+mod options;
+
+#[cfg(test)]
+mod assertions;
+
+pub use self::{
+    cache::{Cache, CacheBuilder},
+    counts::{CacheCounters, CacheCounts},
+    invalidation::Invalidation,
+    levels::{
+        GlobalCache, GlobalScope, LevelCache, LevelCaches, LevelCachesBuilder, ProjectCache, Scope,
+        SessionCache,
+    },
+    lookup::Lookup,
+    options::WriteOptions,
+};
