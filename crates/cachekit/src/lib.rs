@@ -44,9 +44,13 @@
 //! - `tls`: `rediss://` URLs.
 //! - `msgpack`: the MessagePack codec.
 //! - `mock`: a `mockall` mock of the store, for tests that assert calls.
+//! - `metrics`: `CacheKit::record_metrics`, the kit's counts for the `metrics` facade.
+//! - `tracing`: events of the Redis connection.
 
 mod builder;
 mod kit;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod shutdown;
 
 #[cfg(test)]

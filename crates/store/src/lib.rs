@@ -5,6 +5,9 @@
 //! on by default). [`StoreExt`] adds conveniences to any store. All of them fail with one [`Error`],
 //! whose [kind](ErrorKind) says what the caller can do.
 //!
+//! With the feature `tracing` the Redis store tells of its connection: made (`DEBUG`), lost and not made (`WARN`), with the
+//! address and the reason, never with a credential, a key or a value.
+//!
 //! ```
 //! use cachekit_keys::{Key, Ttl};
 //! use cachekit_store::{MemoryStore, SetOptions, Store};

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "patterns")]
 mod handles;
+#[cfg(feature = "metrics")]
+mod metrics;
 #[cfg(feature = "redis")]
 mod redis;
 mod stuck;

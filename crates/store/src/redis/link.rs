@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, aio::MultiplexedConnection};
 use tokio::time::Instant;
 
-use super::error::dial_error;
+use super::{error::dial_error, trace};
 use crate::{Error, ErrorKind, Result};
 
 /// Requests queued for the socket before callers wait.
@@ -107,10 +107,12 @@ impl Link {
         match self.dial().await {
             Ok(live) => {
                 *backoff = Backoff::default();
+                trace::connected(&self.options.address);
                 self.install(live)
             }
             Err(error) => {
                 backoff.note(&error);
+                trace::dial_failed(&error);
                 Err(error)
             }
         }
@@ -118,7 +120,9 @@ impl Link {
 
     /// Gives a connection up, if it is still the one in use.
     pub(super) fn discard(&self, live: &Arc<Live>) {
-        self.slot.clear_if(live);
+        if self.slot.clear_if(live) {
+            trace::lost(&self.options.address);
+        }
     }
 
     /// Notes that a call on `live` had no answer in time.
@@ -167,6 +171,7 @@ impl Link {
 
     fn connection_config(&self, own: Arc<Mutex<Weak<Live>>>) -> AsyncConnectionConfig {
         let slot = Arc::downgrade(&self.slot);
+        let address = self.options.address.clone();
         AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             // Calls carry their own deadline, which covers the wait for a connection too.
@@ -176,8 +181,9 @@ impl Link {
             .set_push_sender(move |push: PushInfo| -> std::result::Result<(), Error> {
                 if push.kind == PushKind::Disconnection
                     && let (Some(slot), Some(live)) = (slot.upgrade(), own.lock().upgrade())
+                    && slot.clear_if(&live)
                 {
-                    slot.clear_if(&live);
+                    trace::lost(&address);
                 }
                 Ok(())
             })
@@ -207,14 +213,16 @@ impl Live {
 }
 
 impl Slot {
-    fn clear_if(&self, live: &Arc<Live>) {
+    /// Takes `live` out of use; answers whether it was in use.
+    fn clear_if(&self, live: &Arc<Live>) -> bool {
         let mut slot = self.live.lock();
-        if slot
+        let in_use = slot
             .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, live))
-        {
+            .is_some_and(|current| Arc::ptr_eq(current, live));
+        if in_use {
             slot.take();
         }
+        in_use
     }
 }
 

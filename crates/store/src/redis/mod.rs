@@ -18,5 +18,6 @@ mod scripts;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use self::{builder::RedisStoreBuilder, store::RedisStore};
