@@ -40,7 +40,7 @@ impl Case {
         // A task of its own turns a panic into a result, so that the other cases still run.
         let outcome = tokio::spawn((self.start)(Arc::clone(&fixture))).await;
         let cleaned = fixture.space.clean_up(&*fixture.store).await;
-        outcome.map_err(|error| message(error))?;
+        outcome.map_err(message)?;
         cleaned.map_err(|error| format!("cleaning up: {error}"))
     }
 }

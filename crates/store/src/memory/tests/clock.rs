@@ -1,3 +1,5 @@
+//! Time: the paused clock for lifetimes, and a wall clock that tests move.
+
 use std::time::{Duration, SystemTime};
 
 use cachekit_keys::Ttl;

@@ -1,3 +1,5 @@
+//! Many tasks on one store.
+
 use std::sync::Arc;
 
 use cachekit_keys::Ttl;

@@ -1,3 +1,5 @@
+//! The byte budget: what goes, what stays, and what is refused.
+
 use bytes::Bytes;
 
 use super::{key, numbered, used, volatile};

@@ -1,3 +1,5 @@
+//! The guarantees of a scan while the table changes under it.
+
 use std::collections::HashSet;
 
 use cachekit_keys::{Key, Pattern};

@@ -1,3 +1,5 @@
+//! The hash table behind a shard.
+
 use cachekit_keys::Key;
 
 use super::{
