@@ -8,6 +8,7 @@
     reason = "a command line talks to a person"
 )]
 
+mod bench;
 mod ci;
 mod command;
 mod deps;
@@ -28,6 +29,7 @@ Usage: cargo xtask <chore>
 Chores:
   test [-- ARGS...]   prepare servers and run every test; ARGS go to the test runner (a filter)
   ci [--skip-test]    format, lints, deps, docs, features, licences and advisories, then test
+  bench [--only NAME] measure against peers on a real server, in target/bench/latest.json; NAME may be a prefix
   deps                check the arrows between the crates
   docs                build the documentation with broken links denied, check the paths that it names
 
@@ -57,6 +59,8 @@ fn run(arguments: &[String]) -> Outcome<()> {
         ["test", "--", filter @ ..] => test::run(&Workspace::load()?, filter),
         ["ci"] => ci::run(&Workspace::load()?, ci::Test::Run),
         ["ci", "--skip-test"] => ci::run(&Workspace::load()?, ci::Test::Skip),
+        ["bench"] => bench::run(&Workspace::load()?, ""),
+        ["bench", "--only", name] => bench::run(&Workspace::load()?, name),
         ["deps"] => deps::run(&Workspace::load()?),
         ["docs"] => docs::run(&Workspace::load()?),
         ["help" | "--help" | "-h"] => {

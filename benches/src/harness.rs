@@ -1,0 +1,102 @@
+//! Paired rounds: ours and the peer in turn, so that a machine whose speed drifts treats both alike.
+
+use std::{future::Future, time::Instant};
+
+use serde::Serialize;
+
+/// Rounds that count; one more comes first and does not.
+const ROUNDS: usize = 9;
+
+/// What one row of the table says.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    /// `get/json-256/64`: what, the value, the number of tasks.
+    pub(crate) name: String,
+    /// Median rate of ours.
+    pub(crate) ours: f64,
+    /// Median rate of the peer.
+    pub(crate) peer: f64,
+    pub(crate) peer_name: String,
+    pub(crate) unit: String,
+    /// Median of the rounds' ratios, ours to peer; above 1 is better for us.
+    pub(crate) ratio: f64,
+    /// Lowest ratio of a round.
+    pub(crate) low: f64,
+    /// Highest ratio of a round.
+    pub(crate) high: f64,
+}
+
+/// Runs both sides in turn; each answers how many operations it did.
+pub(crate) async fn compare<O, P>(
+    name: &str,
+    peer_name: &str,
+    mut ours: impl FnMut() -> O,
+    mut peer: impl FnMut() -> P,
+) -> Row
+where
+    O: Future<Output = usize>,
+    P: Future<Output = usize>,
+{
+    rate(ours()).await;
+    rate(peer()).await;
+    let mut pairs = Vec::with_capacity(ROUNDS);
+    for round in 0..ROUNDS {
+        // Who goes first alternates, so that neither always finds the caches warm.
+        let pair = if round % 2 == 0 {
+            let our_rate = rate(ours()).await;
+            (our_rate, rate(peer()).await)
+        } else {
+            let peer_rate = rate(peer()).await;
+            (rate(ours()).await, peer_rate)
+        };
+        pairs.push(pair);
+    }
+    row(name, peer_name, &pairs)
+}
+
+async fn rate(work: impl Future<Output = usize>) -> f64 {
+    let started = Instant::now();
+    let operations = work.await;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "operation counts are far below 2^53"
+    )]
+    let operations = operations as f64;
+    operations / started.elapsed().as_secs_f64()
+}
+
+fn row(name: &str, peer_name: &str, pairs: &[(f64, f64)]) -> Row {
+    let ratios = sorted(pairs.iter().map(|(ours, peer)| ours / peer));
+    Row {
+        name: name.to_owned(),
+        ours: median(&sorted(pairs.iter().map(|pair| pair.0))),
+        peer: median(&sorted(pairs.iter().map(|pair| pair.1))),
+        peer_name: peer_name.to_owned(),
+        unit: "operations/s".to_owned(),
+        ratio: median(&ratios),
+        low: ratios[0],
+        high: ratios[ratios.len() - 1],
+    }
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::row;
+
+    #[test]
+    fn the_ratio_is_the_median_of_pairs_and_not_the_ratio_of_medians() {
+        let row = row("x", "peer", &[(1.0, 2.0), (10.0, 10.0), (3.0, 1.0)]);
+        assert!((row.ratio - 1.0).abs() < 1e-9);
+        assert!((row.low - 0.5).abs() < 1e-9 && (row.high - 3.0).abs() < 1e-9);
+    }
+}

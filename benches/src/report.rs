@@ -1,0 +1,36 @@
+//! The table for people and the file for programs.
+
+use std::{fs, io, path::Path};
+
+use crate::harness::Row;
+
+/// Where the latest run's rows go, below the workspace's root.
+const FILE: &str = "target/bench/latest.json";
+
+/// Prints one row as soon as it is there.
+pub(crate) fn print(row: &Row) {
+    println!(
+        "{:<22} {:>12.0} {:>12.0} {:>7.2}  {:.2}..{:.2}  against {}",
+        row.name, row.ours, row.peer, row.ratio, row.low, row.high, row.peer_name
+    );
+}
+
+/// Prints the head of the table.
+pub(crate) fn print_head() {
+    println!(
+        "{:<22} {:>12} {:>12} {:>7}  spread",
+        "name", "ours/s", "peer/s", "ratio"
+    );
+}
+
+/// Writes all rows as a JSON list.
+pub(crate) fn write(rows: &[Row]) -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."));
+    let path = root.join(FILE);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, serde_json::to_vec_pretty(rows)?)
+}

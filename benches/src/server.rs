@@ -1,0 +1,233 @@
+//! Typed reads and writes through the umbrella, against the raw client with the same bytes.
+
+use std::{error::Error, sync::Arc};
+
+use cachekit::{CacheKit, SessionCache, SessionId};
+use futures_util::future::join_all;
+use redis::{AsyncCommands, aio::MultiplexedConnection};
+use serde::{Deserialize, Serialize};
+
+use crate::harness::{Row, compare};
+
+pub(crate) const ROWS: [&str; 5] = [
+    "get/json-256/64",
+    "get/json-256/1",
+    "get_many/100",
+    "set/json-256/64",
+    "set_many/1000",
+];
+const KEYS: usize = 1_000;
+const PEER: &str = "redis crate, multiplexed";
+
+/// A value whose JSON text has 256 bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Payload {
+    id: u64,
+    name: String,
+    tags: Vec<String>,
+    text: String,
+}
+
+impl Payload {
+    fn new() -> Self {
+        let tags = vec!["alpha".to_owned(), "beta".to_owned(), "gamma".to_owned()];
+        let mut payload = Self {
+            id: 4711,
+            name: "main.rs".to_owned(),
+            tags,
+            text: String::new(),
+        };
+        let missing = 256 - serde_json::to_vec(&payload).map_or(0, |text| text.len());
+        payload.text = "x".repeat(missing);
+        payload
+    }
+}
+
+/// Both sides connected to one server that holds the values.
+pub(crate) struct Bench {
+    session: SessionCache,
+    raw: MultiplexedConnection,
+    payload: Payload,
+    json: Arc<Vec<u8>>,
+    names: Arc<Vec<String>>,
+    raw_keys: Arc<Vec<String>>,
+}
+
+impl Bench {
+    pub(crate) async fn prepare(url: &str) -> Result<Self, Box<dyn Error>> {
+        let kit = CacheKit::connect(url).await?;
+        let session = kit.session(&SessionId::new("bench")?);
+        let names: Vec<String> = (0..KEYS).map(|index| format!("file{index}")).collect();
+        let raw_keys = names
+            .iter()
+            .map(|name| format!("session:bench:{name}"))
+            .collect();
+        let payload = Payload::new();
+        let json = serde_json::to_vec(&payload)?;
+        assert_eq!(json.len(), 256);
+        for name in &names {
+            session.set(name, &payload).await?;
+        }
+        Ok(Self {
+            session,
+            raw: raw_connection(url).await?,
+            payload,
+            json: Arc::new(json),
+            names: Arc::new(names),
+            raw_keys: Arc::new(raw_keys),
+        })
+    }
+
+    pub(crate) async fn run(&self, name: &str) -> Result<Row, Box<dyn Error>> {
+        match name {
+            "get/json-256/64" => Ok(self.get(name, 64, 400).await),
+            "get/json-256/1" => Ok(self.get(name, 1, 4_000).await),
+            "get_many/100" => Ok(self.get_many(name).await),
+            "set/json-256/64" => Ok(self.set(name, 64, 300).await),
+            "set_many/1000" => Ok(self.set_many(name).await),
+            other => Err(format!("no row {other}").into()),
+        }
+    }
+
+    async fn get(&self, name: &str, tasks: usize, each: usize) -> Row {
+        let ours = || {
+            spawned(tasks, each, |task| {
+                let (session, names) = (self.session.clone(), Arc::clone(&self.names));
+                async move {
+                    for index in 0..each {
+                        let hit = session
+                            .get::<Payload>(&names[(index + task * 17) % KEYS])
+                            .await;
+                        assert!(hit.is_ok_and(|value| value.is_some()));
+                    }
+                }
+            })
+        };
+        let peer = || {
+            spawned(tasks, each, |task| {
+                let (mut raw, keys) = (self.raw.clone(), Arc::clone(&self.raw_keys));
+                async move {
+                    for index in 0..each {
+                        let hit: Vec<u8> = raw
+                            .get(&keys[(index + task * 17) % KEYS])
+                            .await
+                            .unwrap_or_default();
+                        assert_eq!(hit.len(), 256);
+                    }
+                }
+            })
+        };
+        compare(name, PEER, ours, peer).await
+    }
+
+    async fn get_many(&self, name: &str) -> Row {
+        const BATCH: usize = 100;
+        const BATCHES: usize = 300;
+        let ours = || async {
+            let names: Vec<&str> = self.names[..BATCH].iter().map(String::as_str).collect();
+            for _ in 0..BATCHES {
+                let hits = self.session.get_many::<Payload>(&names).await;
+                assert!(
+                    hits.is_ok_and(|hits| hits.len() == BATCH && hits.iter().all(Option::is_some))
+                );
+            }
+            BATCH * BATCHES
+        };
+        let peer = || async {
+            let mut raw = self.raw.clone();
+            for _ in 0..BATCHES {
+                let hits: Vec<Vec<u8>> =
+                    raw.mget(&self.raw_keys[..BATCH]).await.unwrap_or_default();
+                assert_eq!(hits.len(), BATCH);
+            }
+            BATCH * BATCHES
+        };
+        compare(name, PEER, ours, peer).await
+    }
+
+    async fn set(&self, name: &str, tasks: usize, each: usize) -> Row {
+        let ours = || {
+            spawned(tasks, each, |task| {
+                let (session, names, payload) = (
+                    self.session.clone(),
+                    Arc::clone(&self.names),
+                    self.payload.clone(),
+                );
+                async move {
+                    for index in 0..each {
+                        let written = session
+                            .set(&names[(index + task * 17) % KEYS], &payload)
+                            .await;
+                        assert!(written.is_ok());
+                    }
+                }
+            })
+        };
+        let peer = || {
+            spawned(tasks, each, |task| {
+                let (mut raw, keys, json) = (
+                    self.raw.clone(),
+                    Arc::clone(&self.raw_keys),
+                    Arc::clone(&self.json),
+                );
+                async move {
+                    for index in 0..each {
+                        let key = &keys[(index + task * 17) % KEYS];
+                        let written: Result<(), _> = raw.pset_ex(key, &json[..], 300_000).await;
+                        assert!(written.is_ok());
+                    }
+                }
+            })
+        };
+        compare(name, PEER, ours, peer).await
+    }
+
+    async fn set_many(&self, name: &str) -> Row {
+        const BATCHES: usize = 30;
+        let ours = || async {
+            let items: Vec<(&str, &Payload)> = self
+                .names
+                .iter()
+                .map(|name| (name.as_str(), &self.payload))
+                .collect();
+            for _ in 0..BATCHES {
+                assert!(self.session.set_many(&items).await.is_ok());
+            }
+            KEYS * BATCHES
+        };
+        let peer = || async {
+            let mut raw = self.raw.clone();
+            for _ in 0..BATCHES {
+                let mut pipeline = redis::pipe();
+                for key in self.raw_keys.iter() {
+                    pipeline.pset_ex(key, &self.json[..], 300_000).ignore();
+                }
+                let written: Result<(), _> = pipeline.query_async(&mut raw).await;
+                assert!(written.is_ok());
+            }
+            KEYS * BATCHES
+        };
+        compare(name, PEER, ours, peer).await
+    }
+}
+
+/// The raw client with the best settings known to us: no Nagle delay and a queue that does not hold callers back.
+async fn raw_connection(url: &str) -> Result<MultiplexedConnection, redis::RedisError> {
+    use redis::IntoConnectionInfo;
+    let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
+    let info = url.into_connection_info()?.set_tcp_settings(tcp);
+    let config = redis::AsyncConnectionConfig::new().set_pipeline_buffer_size(1_024);
+    redis::Client::open(info)?
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
+}
+
+async fn spawned<F>(tasks: usize, each: usize, work: impl Fn(usize) -> F) -> usize
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    for done in join_all((0..tasks).map(|task| tokio::spawn(work(task)))).await {
+        assert!(done.is_ok(), "a task failed");
+    }
+    tasks * each
+}

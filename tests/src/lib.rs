@@ -1,0 +1,6 @@
+//! The guides, compiled and run as documentation tests.
+//!
+//! Every code block of `README.md` and of the guides in `docs` is a test of this package.
+
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -1,0 +1,28 @@
+//! Measurements on a real server, which the program of the package `benches` starts itself.
+
+use std::fs;
+
+use crate::{
+    command::{self, cargo},
+    failure::{Failure, Outcome},
+    servers::Prepared,
+    workspace::Workspace,
+};
+
+/// Prepares servers and runs the rows whose names begin with `only`; all, where it is empty.
+pub(crate) fn run(workspace: &Workspace, only: &str) -> Outcome<()> {
+    let folder = workspace.target.join("servers");
+    fs::create_dir_all(&folder).map_err(Failure::io(folder.display()))?;
+    let prepared = Prepared::make(&folder)?;
+    prepared.print();
+    let mut run = cargo(&[
+        "run",
+        "--release",
+        "--package",
+        "cachekit-benches",
+        "--",
+        "--only",
+        only,
+    ]);
+    command::run(run.envs(prepared.variables()))
+}
