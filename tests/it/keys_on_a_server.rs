@@ -6,12 +6,17 @@ use cachekit_testkit::{
     server::{Kind, Server},
 };
 
-/// Bytes that matter to slots and globs, so that short random strings hit their corner cases.
-const ALPHABET: &[u8] = b"{}[]^-\\*?:%ab\xff";
+/// Bytes that matter to slots, so that short random strings hit their corner cases.
+const OF_SLOTS: &[u8] = b"{}{}:%ab\xff";
+/// Bytes that matter to globs.
+const OF_PATTERNS: &[u8] = b"**??[[]]^-\\aab\xff";
+/// Few bytes, so that random patterns match random keys often.
+const OF_KEYS: &[u8] = b"aaab]^-\\\xff";
 
-fn random(max_len: usize) -> Vec<u8> {
-    (0..fastrand::usize(1..=max_len))
-        .map(|_| ALPHABET[fastrand::usize(..ALPHABET.len())])
+fn random(alphabet: &[u8], max_len: usize) -> Vec<u8> {
+    let len = fastrand::usize(1..=max_len);
+    (0..len)
+        .map(|_| alphabet[fastrand::usize(..alphabet.len())])
         .collect()
 }
 
@@ -34,7 +39,7 @@ async fn slots_are_those_of_the_server_and_companions_share_them() {
     let mut raw = RawClient::connect(&server.url()).unwrap();
     let mut companions = 0;
     for _ in 0..3_000 {
-        let key = Key::from_raw(random(12)).unwrap();
+        let key = Key::from_raw(random(OF_SLOTS, 12)).unwrap();
         let slot = slot_on(&mut raw, key.as_bytes());
         assert_eq!(key.slot(), slot, "{key:?}");
         if let Ok(companion) = key.companion(CompanionKind::Lease) {
@@ -58,12 +63,12 @@ async fn a_pattern_matches_exactly_what_the_servers_glob_matches() {
     let mut matches = 0;
     for _ in 0..60 {
         raw.text(&["FLUSHALL"]).unwrap();
-        let keys: Vec<Vec<u8>> = (0..40).map(|_| random(5)).collect();
+        let keys: Vec<Vec<u8>> = (0..40).map(|_| random(OF_KEYS, 4)).collect();
         for key in &keys {
             raw.call(&[b"SET", key, b"v"]).unwrap();
         }
         for _ in 0..60 {
-            let text = random(6);
+            let text = random(OF_PATTERNS, 6);
             let Ok(pattern) = Pattern::raw(text.clone()) else {
                 continue;
             };

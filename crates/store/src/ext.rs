@@ -10,6 +10,21 @@ use crate::{Increment, KeyExpiry, Result, ScanRequest, SetOptions, Store};
 ///
 /// # Errors
 /// Those of the primitives used.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::{Key, Pattern, Ttl};
+/// use cachekit_store::{MemoryStore, StoreExt};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let store = MemoryStore::new();
+/// let key = Key::from_raw("a:1")?;
+/// assert_eq!(store.increment_one(&key, 5, Ttl::seconds(60)).await?, 5);
+/// assert!(store.exists(&key).await?);
+/// assert_eq!(store.delete_matching(&Pattern::raw("a:*")?).await?, 1);
+/// assert!(!store.delete_one(&key).await?);
+/// # Ok(()) }
+/// ```
 #[async_trait]
 pub trait StoreExt: Store {
     /// Writes a value that expires after `ttl`.

@@ -5,6 +5,16 @@ use std::time::Duration;
 /// Facts about the server behind a store, as [`Store::server_facts`](crate::Store::server_facts) reads them.
 ///
 /// These are the numbers of the `INFO` command; the memory store reports its own.
+///
+/// # Examples
+/// ```
+/// use cachekit_store::{MemoryStore, Store};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let facts = MemoryStore::new().server_facts().await?;
+/// assert_eq!((facts.product.as_str(), facts.keys), ("memory", 0));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerFacts {

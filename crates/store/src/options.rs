@@ -8,6 +8,20 @@ use cachekit_keys::{Key, Pattern, Ttl};
 /// When a written key expires.
 ///
 /// There is no default: a key without a TTL has to be asked for.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::{Key, Ttl};
+/// use cachekit_store::{Expiration, KeyExpiry, MemoryStore, SetOptions, Store, StoreExt};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let store = MemoryStore::new();
+/// let key = Key::from_raw("k")?;
+/// store.set(&key, "first".into(), SetOptions::ttl(Ttl::seconds(60))).await?;
+/// store.set(&key, "second".into(), SetOptions::new(Expiration::Keep)).await?;
+/// assert_ne!(store.expiry(&key).await?, KeyExpiry::Never);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expiration {
@@ -20,6 +34,20 @@ pub enum Expiration {
 }
 
 /// Under which condition a write takes place.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::{Key, Ttl};
+/// use cachekit_store::{Condition, MemoryStore, SetOptions, Store};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let store = MemoryStore::new();
+/// let key = Key::from_raw("k")?;
+/// let once = SetOptions::ttl(Ttl::seconds(60)).with_condition(Condition::IfAbsent);
+/// assert!(store.set(&key, "first".into(), once).await?);
+/// assert!(!store.set(&key, "second".into(), once).await?);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Condition {
@@ -120,6 +148,22 @@ impl std::fmt::Debug for SetItem {
 }
 
 /// A value with what is left of its life, both read at one moment.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use cachekit_keys::{Key, Ttl};
+/// use cachekit_store::{MemoryStore, Store, StoreExt};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let store = MemoryStore::new();
+/// let key = Key::from_raw("k")?;
+/// store.set_ttl(&key, "v".into(), Ttl::seconds(60)).await?;
+/// let entries = store.get_entries(&[key]).await?;
+/// let entry = entries[0].as_ref().expect("it has just been written");
+/// assert!(entry.expires_in <= Some(Duration::from_secs(60)));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
@@ -147,6 +191,17 @@ impl std::fmt::Debug for Entry {
 }
 
 /// What is known of a key's life.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::Key;
+/// use cachekit_store::{KeyExpiry, MemoryStore, StoreExt};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let missing = MemoryStore::new().expiry(&Key::from_raw("k")?).await?;
+/// assert_eq!(missing, KeyExpiry::Missing);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyExpiry {
@@ -159,6 +214,20 @@ pub enum KeyExpiry {
 }
 
 /// A new life for a key, in [`Store::expire`](crate::Store::expire).
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::{Key, Ttl};
+/// use cachekit_store::{ExpireChange, MemoryStore, Store, StoreExt};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let store = MemoryStore::new();
+/// let keys = [Key::from_raw("k")?];
+/// store.set_ttl(&keys[0], "v".into(), Ttl::seconds(60)).await?;
+/// assert_eq!(store.expire(&keys, ExpireChange::IfNone(Ttl::seconds(5))).await?, [false]);
+/// assert_eq!(store.expire(&keys, ExpireChange::AtLeast(Ttl::seconds(90))).await?, [true]);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExpireChange {
@@ -173,6 +242,18 @@ pub enum ExpireChange {
 }
 
 /// One addition to a counter, in [`Store::increment`](crate::Store::increment).
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::{Key, Ttl};
+/// use cachekit_store::{Increment, MemoryStore, Store};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let store = MemoryStore::new();
+/// let hit = Increment::new(Key::from_raw("hits")?, 2, Ttl::seconds(60));
+/// assert_eq!(store.increment(&[hit.clone(), hit]).await?, [2, 4]);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Increment {
@@ -206,6 +287,14 @@ impl Increment {
 /// Where a scan continues. Opaque; the default is the beginning.
 ///
 /// A cursor belongs to the store that gave it, and to the pattern that it was given for.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::Pattern;
+/// use cachekit_store::{ScanCursor, ScanRequest};
+///
+/// assert_eq!(ScanRequest::new(Pattern::everything()).cursor, ScanCursor::default());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScanCursor(pub(crate) u64);
 
@@ -260,6 +349,28 @@ impl ScanRequest {
 ///
 /// The guarantees are those of Redis: a key that exists from the first step to the last is
 /// reported at least once; a key may be reported more than once; one that comes or goes meanwhile may be missed.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::{Key, Pattern, Ttl};
+/// use cachekit_store::{MemoryStore, ScanRequest, Store, StoreExt};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let store = MemoryStore::new();
+/// store.set_ttl(&Key::from_raw("a:1")?, "v".into(), Ttl::seconds(60)).await?;
+/// let mut request = ScanRequest::new(Pattern::raw("a:*")?);
+/// let mut found = 0;
+/// loop {
+///     let page = store.scan(&request).await?;
+///     found += page.keys.len();
+///     match page.next {
+///         Some(cursor) => request = request.continue_from(cursor),
+///         None => break,
+///     }
+/// }
+/// assert_eq!(found, 1);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ScanPage {

@@ -7,6 +7,25 @@ use cachekit_keys::Key;
 ///
 /// A server runs the Lua text. A store that does not speak Lua answers
 /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported).
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::Key;
+/// use cachekit_store::{ErrorKind, MemoryStore, Script, ScriptCall, Store};
+///
+/// const TOUCH: Script = Script::new("touch", "return redis.call('EXISTS', KEYS[1])");
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let store = MemoryStore::new();
+/// let call = ScriptCall::new(vec![Key::from_raw("k")?], Vec::new());
+/// if store.capabilities().scripts {
+///     store.run_script(&TOUCH, &[call]).await?;
+/// } else {
+///     let error = store.run_script(&TOUCH, &[call]).await.unwrap_err();
+///     assert_eq!(error.kind(), ErrorKind::Unsupported);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Script {
@@ -25,6 +44,16 @@ impl Script {
 }
 
 /// One run of a [`Script`] within a batch.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::Key;
+/// use cachekit_store::ScriptCall;
+///
+/// let call = ScriptCall::new(vec![Key::from_raw("k")?], vec!["1".into()]);
+/// assert_eq!((call.keys.len(), call.args.len()), (1, 1));
+/// # Ok::<(), cachekit_keys::KeyError>(())
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ScriptCall {
@@ -52,6 +81,14 @@ impl std::fmt::Debug for ScriptCall {
 }
 
 /// What a script returns.
+///
+/// # Examples
+/// ```
+/// use cachekit_store::Reply;
+///
+/// let reply = Reply::Array(vec![Reply::Integer(1), Reply::Nil]);
+/// assert!(matches!(reply, Reply::Array(parts) if parts[1] == Reply::Nil));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reply {

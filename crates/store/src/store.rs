@@ -32,6 +32,20 @@ use crate::{
 /// # Implementing
 /// Methods added later have a default that answers [`ErrorKind::Unsupported`], and a flag in
 /// [`Capabilities`]. A layer around a store forwards every method.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+/// use cachekit_keys::{Key, Ttl};
+/// use cachekit_store::{MemoryStore, SetOptions, Store};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+/// let (here, absent) = (Key::from_raw("here")?, Key::from_raw("absent")?);
+/// store.set(&here, "v".into(), SetOptions::ttl(Ttl::seconds(60))).await?;
+/// assert_eq!(store.get_many(&[here, absent]).await?, [Some("v".into()), None]);
+/// # Ok(()) }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -82,7 +96,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Takes one step of a walk over the keyspace, with the guarantees of [`ScanPage`].
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for a cursor that this store did not give.
+    /// [`ErrorKind::InvalidInput`] for a cursor that the store can tell is not its own.
     async fn scan(&self, request: &ScanRequest) -> Result<ScanPage>;
 
     /// The store's wall clock: the server's, where there is one. Microseconds on Redis.

@@ -10,6 +10,14 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 /// Channels and glob patterns to listen to.
+///
+/// # Examples
+/// ```
+/// use cachekit_store::SubscribeRequest;
+///
+/// assert_eq!(SubscribeRequest::channel("system:health_check").channels.len(), 1);
+/// assert_eq!(SubscribeRequest::pattern("events:*").patterns.len(), 1);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubscribeRequest {
@@ -40,6 +48,16 @@ impl SubscribeRequest {
 }
 
 /// What a subscription yields.
+///
+/// # Examples
+/// ```
+/// use cachekit_store::PubSubItem;
+///
+/// fn must_start_over(item: &PubSubItem) -> bool {
+///     matches!(item, PubSubItem::Gap)
+/// }
+/// assert!(must_start_over(&PubSubItem::Gap));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PubSubItem {
@@ -69,6 +87,19 @@ impl fmt::Debug for PubSubItem {
 }
 
 /// A running subscription; dropping it unsubscribes.
+///
+/// # Examples
+/// ```
+/// use cachekit_store::{MemoryStore, Store, SubscribeRequest};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+/// let store = MemoryStore::new();
+/// if store.capabilities().pubsub {
+///     let subscription = store.subscribe(SubscribeRequest::channel("system:health_check")).await?;
+///     drop(subscription); // unsubscribes
+/// }
+/// # Ok(()) }
+/// ```
 #[must_use = "dropping a subscription ends it"]
 pub struct Subscription {
     items: Pin<Box<dyn Stream<Item = PubSubItem> + Send>>,

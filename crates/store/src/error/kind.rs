@@ -6,6 +6,20 @@ use std::fmt;
 ///
 /// The kinds follow the reaction they call for, not the module that failed, so that a `match` on
 /// them is a decision and not a guess. New kinds may be added: keep a `_` arm.
+///
+/// # Examples
+/// ```
+/// use cachekit_store::ErrorKind;
+///
+/// fn advice(kind: ErrorKind) -> &'static str {
+///     match kind {
+///         ErrorKind::Corrupt | ErrorKind::Newer => "load the value anew",
+///         kind if kind.is_retryable() => "try again later",
+///         _ => "tell a person",
+///     }
+/// }
+/// assert_eq!(advice(ErrorKind::Timeout), "try again later");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

@@ -15,6 +15,10 @@ use crate::{Error, ErrorKind, Result};
 
 /// Default limit of a value: 64 MiB. Redis itself stops at 512 MiB.
 const DEFAULT_MAX_VALUE_SIZE: usize = 64 << 20;
+/// Shorter ones would fail every call.
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
+/// Longer ones are a mistake, and the longest would overflow the clock.
+const MAX_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// The kernel gives a connection up when sent bytes stay unacknowledged for this long.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -65,13 +69,13 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Longest time for one attempt to connect, TLS and authentication included; default 500 ms.
+    /// Longest time for one attempt to connect, TLS and authentication included; default 500 ms, from 1 ms to 1 hour.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Deadline of each call, waiting for a connection included; default 1 s.
+    /// Deadline of each call, waiting for a connection included; default 1 s, from 1 ms to 1 hour.
     ///
     /// A call that has no answer by then fails with [`ErrorKind::Timeout`]. Very large values and
     /// batches need more than the default on a slow network.
@@ -90,7 +94,7 @@ impl RedisStoreBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] for a URL that cannot be read, one of Sentinel (not built yet), a TLS URL without
-    /// the feature `tls`, a zero time-out, or a value limit of zero or above 512 MiB.
+    /// the feature `tls`, a time-out or a value limit out of its range.
     pub fn build(self) -> Result<RedisStore> {
         self.check()?;
         let info = self.connection_info()?;
@@ -123,8 +127,9 @@ impl RedisStoreBuilder {
     }
 
     fn check(&self) -> Result<()> {
-        if self.connect_timeout.is_zero() || self.request_timeout.is_zero() {
-            return Err(configuration("a time-out of zero would fail every call"));
+        let range = MIN_TIMEOUT..=MAX_TIMEOUT;
+        if !range.contains(&self.connect_timeout) || !range.contains(&self.request_timeout) {
+            return Err(configuration("a time-out must lie between 1 ms and 1 hour"));
         }
         if self.max_value_size == 0 || self.max_value_size > 512 << 20 {
             return Err(configuration(

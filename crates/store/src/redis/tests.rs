@@ -119,10 +119,18 @@ fn options_that_cannot_work_are_refused_before_connecting() {
         let error = RedisStore::builder(url).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
     }
-    let zero = RedisStore::builder("redis://127.0.0.1")
-        .request_timeout(Duration::ZERO)
-        .build();
-    assert_eq!(zero.unwrap_err().kind(), ErrorKind::Configuration);
+    for timeout in [Duration::ZERO, Duration::MAX] {
+        let request = RedisStore::builder("redis://127.0.0.1").request_timeout(timeout);
+        assert_eq!(
+            request.build().unwrap_err().kind(),
+            ErrorKind::Configuration
+        );
+        let connect = RedisStore::builder("redis://127.0.0.1").connect_timeout(timeout);
+        assert_eq!(
+            connect.build().unwrap_err().kind(),
+            ErrorKind::Configuration
+        );
+    }
     let huge = RedisStore::builder("redis://127.0.0.1")
         .max_value_size(1 << 30)
         .build();
