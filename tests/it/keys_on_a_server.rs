@@ -67,7 +67,7 @@ async fn a_pattern_matches_exactly_what_the_servers_glob_matches() {
         for key in &keys {
             raw.call(&[b"SET", key, b"v"]).unwrap();
         }
-        for _ in 0..60 {
+        for _ in 0..150 {
             let text = random(OF_PATTERNS, 6);
             let Ok(pattern) = Pattern::raw(text.clone()) else {
                 continue;
