@@ -9,46 +9,118 @@ use redis::{RedisError, ServerError};
 use super::request::Operation;
 use crate::{Error, ErrorKind};
 
+/// The codes that servers are known to answer. Others are not shown: a script can make a code of its arguments.
+const KNOWN_CODES: &[&str] = &[
+    "ASK",
+    "BUSY",
+    "CLUSTERDOWN",
+    "CROSSSLOT",
+    "ERR",
+    "EXECABORT",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "MOVED",
+    "NOAUTH",
+    "NOPERM",
+    "NOPROTO",
+    "NOREPLICAS",
+    "NOSCRIPT",
+    "NOTBUSY",
+    "OOM",
+    "READONLY",
+    "TRYAGAIN",
+    "UNKILLABLE",
+    "WRONGPASS",
+    "WRONGTYPE",
+];
+
 /// What a server's error code means for the caller, and whether the command may have run all the same.
 pub(super) fn kind_of_code(code: &str, text: &str) -> (ErrorKind, bool) {
     let kind = match code {
         "LOADING" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "MOVED" | "ASK" | "BUSY"
-        | "NOTBUSY" => ErrorKind::NotReady,
+        | "NOTBUSY" | "UNKILLABLE" | "NOSCRIPT" => ErrorKind::NotReady,
         "READONLY" => ErrorKind::ReadOnly,
         "NOAUTH" | "WRONGPASS" => ErrorKind::Unauthenticated,
         "NOPERM" => ErrorKind::PermissionDenied,
         "OOM" => ErrorKind::OutOfMemory,
-        // The write ran on the primary before too few replicas confirmed it only for WAIT; these two refuse it up front.
         "MISCONF" | "NOREPLICAS" => ErrorKind::WritesRefused,
         "WRONGTYPE" => ErrorKind::WrongType,
         "CROSSSLOT" => ErrorKind::CrossSlot,
-        "UNKILLABLE" => ErrorKind::NotReady,
-        "EXECABORT" => ErrorKind::Unexpected,
-        "ERR" => kind_of_text(text),
+        "ERR" => meaning_of(text).map_or(ErrorKind::Unexpected, |meaning| meaning.1),
         _ => ErrorKind::Unexpected,
     };
     // An unexpected reply of a script or a transaction may follow a part that was carried out.
     (kind, kind == ErrorKind::Unexpected)
 }
 
-/// The meanings of the general code `ERR` that callers can act on.
-fn kind_of_text(text: &str) -> ErrorKind {
-    if text.contains("not an integer") {
-        ErrorKind::WrongType
-    } else if text.contains("would overflow") || text.contains("invalid expire") {
-        ErrorKind::InvalidInput
-    } else if text.contains("max number of clients") {
-        ErrorKind::Overloaded
-    } else if text.contains("string exceeds maximum") || text.contains("invalid bulk length") {
-        ErrorKind::TooLarge
-    } else if text.contains("DB index") {
-        ErrorKind::Configuration
-    } else if text.contains("unknown command") || text.contains("Unsupported") {
-        ErrorKind::Unsupported
-    } else if text.contains("without any password configured") {
-        ErrorKind::Unauthenticated
-    } else {
-        ErrorKind::Unexpected
+/// What the texts of the general code `ERR` mean that callers can act on: a part of the text, the kind, and our words
+/// for it, because the server's own may hold arguments.
+const MEANINGS: &[(&str, ErrorKind, &str)] = &[
+    (
+        "not an integer",
+        ErrorKind::WrongType,
+        "the value is no integer",
+    ),
+    (
+        "would overflow",
+        ErrorKind::InvalidInput,
+        "the sum would leave the range of 64 bits",
+    ),
+    (
+        "invalid expire",
+        ErrorKind::InvalidInput,
+        "the server does not take this time to live",
+    ),
+    (
+        "max number of clients",
+        ErrorKind::Overloaded,
+        "the server has no room for another client",
+    ),
+    (
+        "string exceeds maximum",
+        ErrorKind::TooLarge,
+        "the value is longer than the server allows",
+    ),
+    (
+        "invalid bulk length",
+        ErrorKind::TooLarge,
+        "the request is longer than the server allows",
+    ),
+    (
+        "DB index",
+        ErrorKind::Configuration,
+        "the server has no database of this number",
+    ),
+    (
+        "unknown command",
+        ErrorKind::Unsupported,
+        "the server does not know the command",
+    ),
+    (
+        "Unsupported",
+        ErrorKind::Unsupported,
+        "the server does not know an option of the command",
+    ),
+    (
+        "without any password configured",
+        ErrorKind::Unauthenticated,
+        "the server has no password for this user",
+    ),
+];
+
+fn meaning_of(text: &str) -> Option<&'static (&'static str, ErrorKind, &'static str)> {
+    MEANINGS.iter().find(|(part, _, _)| text.contains(part))
+}
+
+/// What to say of a server's refusal: our words where the meaning is known, else its code.
+fn shown(code: &str, text: &str) -> String {
+    let meaning = (code == "ERR").then(|| meaning_of(text)).flatten();
+    match meaning {
+        Some((_, _, words)) => (*words).to_owned(),
+        None if code == "WRONGTYPE" => "the key holds another type than a string".to_owned(),
+        None if KNOWN_CODES.contains(&code) => format!("the server answered {code}"),
+        None => "the server answered an error of its own".to_owned(),
     }
 }
 
@@ -65,29 +137,12 @@ fn from_code(operation: Operation, code: &str, text: &str) -> Error {
     };
     let (kind, may_have_applied) = kind_of_code(code, text);
     Error::new(kind, operation.name)
-        .with_detail(format!("the server answered {}", shown_code(code)))
+        .with_detail(shown(code, text))
         .with_may_have_applied(operation.writes && may_have_applied)
 }
 
 fn is_code(word: &str) -> bool {
-    matches!(
-        word,
-        "WRONGTYPE"
-            | "READONLY"
-            | "OOM"
-            | "NOPERM"
-            | "MISCONF"
-            | "NOREPLICAS"
-            | "LOADING"
-            | "CLUSTERDOWN"
-            | "MASTERDOWN"
-    )
-}
-
-/// A code is one upper-case word; anything else might be text that a script made from its arguments.
-fn shown_code(code: &str) -> &str {
-    let plain = code.len() <= 16 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-    if plain { code } else { "an error of its own" }
+    KNOWN_CODES.contains(&word)
 }
 
 /// A call that failed after it was handed to a connection.
@@ -115,28 +170,46 @@ pub(super) fn call_error(operation: Operation, error: &RedisError, address: &str
 
 /// An attempt to connect that failed. Nothing was sent but the greeting, so nothing was applied.
 pub(super) fn dial_error(error: &RedisError, address: &str) -> Error {
-    let new = |kind| Error::new(kind, "connect");
+    let (kind, what) = dial_failure(error);
+    Error::new(kind, "connect").with_detail(format!("{address}: {what}"))
+}
+
+fn dial_failure(error: &RedisError) -> (ErrorKind, String) {
     if let Some(code) = error.code() {
-        let (kind, _) = kind_of_code(code, error.detail().unwrap_or_default());
-        return new(kind).with_detail(format!("{address} answered {}", shown_code(code)));
+        let text = error.detail().unwrap_or_default();
+        return (kind_of_code(code, text).0, shown(code, text));
     }
-    match error.kind() {
-        redis::ErrorKind::AuthenticationFailed => new(ErrorKind::Unauthenticated)
-            .with_detail(format!("{address} refused the credentials")),
-        redis::ErrorKind::InvalidClientConfig => {
-            new(ErrorKind::Configuration).with_detail("the address or an option was not accepted")
-        }
+    let (kind, what) = match error.kind() {
+        redis::ErrorKind::AuthenticationFailed => (
+            ErrorKind::Unauthenticated,
+            "the server refused the user name or the password",
+        ),
+        redis::ErrorKind::InvalidClientConfig => (
+            ErrorKind::Configuration,
+            "the address or an option was not accepted",
+        ),
         redis::ErrorKind::RESP3NotSupported => {
-            new(ErrorKind::Configuration).with_detail(format!("{address} is older than Redis 6"))
+            (ErrorKind::Configuration, "the server is older than Redis 6")
         }
-        _ if error.is_timeout() => {
-            new(ErrorKind::Timeout).with_detail(format!("{address} did not accept in time"))
-        }
-        _ if error.is_connection_refusal() => {
-            new(ErrorKind::Unavailable).with_detail(format!("nothing listens at {address}"))
-        }
-        _ => new(ErrorKind::Unavailable).with_detail(format!("cannot connect to {address}")),
-    }
+        redis::ErrorKind::Parse | redis::ErrorKind::UnexpectedReturnType => (
+            ErrorKind::Configuration,
+            "what answers there does not speak the Redis protocol",
+        ),
+        _ if error.is_timeout() => (ErrorKind::Timeout, "no answer in time"),
+        _ if error.is_connection_refusal() => (ErrorKind::Unavailable, "nothing listens there"),
+        _ if is_unknown_host(error) => (ErrorKind::Unavailable, "the name cannot be resolved"),
+        _ if error.is_connection_dropped() => (
+            ErrorKind::Unavailable,
+            "the connection was closed during the greeting",
+        ),
+        _ => (ErrorKind::Unavailable, "cannot connect"),
+    };
+    (kind, what.to_owned())
+}
+
+/// The resolver's failures have no kind of their own; their text holds the host at most.
+fn is_unknown_host(error: &RedisError) -> bool {
+    error.is_io_error() && error.to_string().contains("lookup address")
 }
 
 /// A reply of a shape that the command does not have.

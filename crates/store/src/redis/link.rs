@@ -1,33 +1,36 @@
 //! One connection that comes back by itself.
 //!
-//! A connection is dialled by the call that needs it, one attempt at a time for all callers, with
-//! back-off between failures: during the back-off calls fail at once with the last reason instead of queueing up.
-//! A connection is given up when the library reports it broken, or when calls on it
-//! keep timing out, because a half-open socket reports nothing for a long time.
+//! A connection is dialled when a call needs it: one attempt for all callers, on a task of its own that lasts at most the
+//! connect time-out, so that impatient callers do not keep a slow server from ever being reached. Between
+//! failures there is a back-off, during which calls fail at once with the last reason instead of queueing up.
+//!
+//! A connection is given up when the library reports it broken, when nothing has been heard on it for too long (a half-open
+//! socket reports nothing by itself), and when the server turns out to be a replica.
 
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use futures_util::{FutureExt, future::BoxFuture, future::Shared};
 use parking_lot::Mutex;
 use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, aio::MultiplexedConnection};
-use tokio::time::Instant;
+use tokio::{task::AbortHandle, time::Instant};
 
-use super::{error::dial_error, trace};
+use super::{error::dial_error, inflight::InFlight, scripts::ScriptHashes, trace};
 use crate::{Error, ErrorKind, Result};
 
 /// Requests queued for the socket before callers wait.
 const PIPELINE_BUFFER: usize = 1_024;
 /// Bytes buffered before a write waits for the socket; larger than the library's 8 KiB for large values.
 const WRITE_BUFFER: usize = 64 << 10;
-/// Time-outs in a row after which a connection counts as half-open.
-const TIMEOUTS_BEFORE_REDIAL: u32 = 3;
 const BACKOFF_FIRST: Duration = Duration::from_millis(10);
 const BACKOFF_LAST: Duration = Duration::from_secs(1);
+/// A server that stays a replica is dialled again no more often than this.
+const ROLE_REDIAL: Duration = Duration::from_secs(1);
 
 /// What a link needs to know beside the client.
 #[derive(Debug)]
@@ -38,117 +41,184 @@ pub(super) struct LinkOptions {
     pub(super) request_timeout: Duration,
 }
 
-/// The store's way to its server.
+/// The store's way to its server. Dropping it ends the connection and an attempt to make one.
 pub(super) struct Link {
-    client: Client,
-    options: LinkOptions,
-    slot: Arc<Slot>,
-    /// Held while dialling, so that one attempt serves all callers.
-    dial: tokio::sync::Mutex<Backoff>,
+    core: Arc<Core>,
+    pub(super) in_flight: InFlight,
+    pub(super) hashes: ScriptHashes,
 }
 
-/// The present connection, shared with the callback that hears of its end.
-#[derive(Default)]
-struct Slot {
+/// What the link shares with the attempt to connect and with the callback that hears of a connection's end.
+struct Core {
+    client: Client,
+    options: LinkOptions,
     live: Mutex<Option<Arc<Live>>>,
+    dialling: Mutex<Dialling>,
     closed: AtomicBool,
 }
 
 /// A connection in use.
 pub(super) struct Live {
     connection: MultiplexedConnection,
-    timeouts: AtomicU32,
+    made: Instant,
+    /// When the first call timed out since the last answer, in milliseconds after `made` plus one; 0 for none.
+    silent_since: AtomicU64,
 }
 
+/// The attempt to connect that all callers wait for.
+type Attempt = Shared<BoxFuture<'static, Result<Arc<Live>>>>;
+
 #[derive(Default)]
-struct Backoff {
+struct Dialling {
+    attempt: Option<(Attempt, AbortHandle)>,
     failures: u32,
-    until: Option<(Instant, Error)>,
+    /// Until when calls fail at once, and with what.
+    back_off: Option<(Instant, Error)>,
+    /// When a connection was last given up because the server is a replica.
+    role_redial: Option<Instant>,
 }
 
 impl Link {
     pub(super) fn new(client: Client, options: LinkOptions) -> Self {
-        Self {
+        let core = Core {
             client,
             options,
-            slot: Arc::default(),
-            dial: tokio::sync::Mutex::default(),
+            live: Mutex::default(),
+            dialling: Mutex::default(),
+            closed: AtomicBool::new(false),
+        };
+        Self {
+            core: Arc::new(core),
+            in_flight: InFlight::default(),
+            hashes: ScriptHashes::default(),
         }
     }
 
     pub(super) fn options(&self) -> &LinkOptions {
-        &self.options
+        &self.core.options
     }
 
     /// Number of the selected database.
     pub(super) fn database(&self) -> i64 {
-        self.client.get_connection_info().redis_settings().db()
+        self.core.client.get_connection_info().redis_settings().db()
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.slot.closed.load(Ordering::Acquire)
+        self.core.closed.load(Ordering::SeqCst)
     }
 
     /// The connection at hand, without waiting.
     pub(super) fn current(&self) -> Option<Arc<Live>> {
-        self.slot.live.lock().clone()
+        self.core.live.lock().clone()
     }
 
     /// The connection at hand, or a new one.
     ///
     /// # Cancel safety
-    /// A caller that goes away while dialling leaves the attempt to the next caller.
+    /// A caller that goes away leaves the attempt running for the next one.
     pub(super) async fn acquire(&self) -> Result<Arc<Live>> {
-        let mut backoff = self.dial.lock().await;
-        if let Some(live) = self.current() {
-            return Ok(live);
+        let attempt = {
+            let mut dialling = self.core.dialling.lock();
+            if let Some(live) = self.current() {
+                return Ok(live);
+            }
+            dialling.join_or_start(&self.core)?
+        };
+        attempt.await
+    }
+
+    /// Gives a connection up, if it is still the one in use.
+    pub(super) fn discard(&self, live: &Arc<Live>) {
+        self.core.discard(live);
+    }
+
+    /// Notes that a call on `live` had no answer in time. After a further time-out's length without any answer the
+    /// connection counts as half-open; many calls that time out in one stall count as one.
+    pub(super) fn note_timeout(&self, live: &Arc<Live>) {
+        let limit = self.core.options.request_timeout;
+        if live.silence().is_some_and(|silence| silence >= limit) {
+            self.core.discard(live);
         }
-        backoff.check()?;
-        match self.dial().await {
+    }
+
+    /// Notes that the server answered as a replica: after a failover the same address may lead to the new primary.
+    pub(super) fn note_replica(&self, live: &Arc<Live>) {
+        let mut dialling = self.core.dialling.lock();
+        if dialling
+            .role_redial
+            .is_none_or(|last| last.elapsed() >= ROLE_REDIAL)
+        {
+            dialling.role_redial = Some(Instant::now());
+            drop(dialling);
+            self.core.discard(live);
+        }
+    }
+
+    /// Takes no more calls, lets those in flight finish, and ends the connection.
+    ///
+    /// # Cancel safety
+    /// A dropped call has closed the link to new calls; those in flight go on to their deadline.
+    pub(super) async fn close(&self) {
+        self.core.closed.store(true, Ordering::SeqCst);
+        self.in_flight.none_left().await;
+        self.core.end();
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.core.closed.store(true, Ordering::SeqCst);
+        self.core.end();
+    }
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link")
+            .field("options", &self.core.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    fn end(&self) {
+        self.live.lock().take();
+        if let Some((_, task)) = self.dialling.lock().attempt.take() {
+            task.abort();
+        }
+    }
+
+    /// One attempt from beginning to end, with what follows from it.
+    async fn attempt(self: Arc<Self>) -> Result<Arc<Live>> {
+        let outcome = self.dial().await;
+        let mut dialling = self.dialling.lock();
+        dialling.attempt = None;
+        match outcome {
             Ok(live) => {
-                *backoff = Backoff::default();
-                trace::connected(&self.options.address);
+                dialling.failures = 0;
+                dialling.back_off = None;
                 self.install(live)
             }
             Err(error) => {
-                backoff.note(&error);
                 trace::dial_failed(&error);
+                dialling.note_failure(&error);
                 Err(error)
             }
         }
     }
 
-    /// Gives a connection up, if it is still the one in use.
-    pub(super) fn discard(&self, live: &Arc<Live>) {
-        if self.slot.clear_if(live) {
-            trace::lost(&self.options.address);
-        }
-    }
-
-    /// Notes that a call on `live` had no answer in time.
-    pub(super) fn note_timeout(&self, live: &Arc<Live>) {
-        if live.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS_BEFORE_REDIAL {
-            self.discard(live);
-        }
-    }
-
-    /// Ends the connection for good.
-    pub(super) fn close(&self) {
-        self.slot.closed.store(true, Ordering::Release);
-        self.slot.live.lock().take();
-    }
-
     /// Makes a new connection the one in use, unless the link was closed meanwhile.
     fn install(&self, live: Arc<Live>) -> Result<Arc<Live>> {
-        let mut slot = self.slot.live.lock();
-        if self.is_closed() {
-            return Err(Error::new(ErrorKind::Closed, "connect"));
+        let mut slot = self.live.lock();
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(closed());
         }
+        trace::connected(&self.options.address);
         *slot = Some(Arc::clone(&live));
         Ok(live)
     }
 
-    async fn dial(&self) -> Result<Arc<Live>> {
+    async fn dial(self: &Arc<Self>) -> Result<Arc<Live>> {
         let cell = Arc::new(Mutex::new(Weak::<Live>::new()));
         let config = self.connection_config(Arc::clone(&cell));
         let attempt = self
@@ -163,15 +233,15 @@ impl Link {
             .map_err(|error| dial_error(&error, &self.options.address))?;
         let live = Arc::new(Live {
             connection,
-            timeouts: AtomicU32::new(0),
+            made: Instant::now(),
+            silent_since: AtomicU64::new(0),
         });
         *cell.lock() = Arc::downgrade(&live);
         Ok(live)
     }
 
-    fn connection_config(&self, own: Arc<Mutex<Weak<Live>>>) -> AsyncConnectionConfig {
-        let slot = Arc::downgrade(&self.slot);
-        let address = self.options.address.clone();
+    fn connection_config(self: &Arc<Self>, own: Arc<Mutex<Weak<Live>>>) -> AsyncConnectionConfig {
+        let core = Arc::downgrade(self);
         AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             // Calls carry their own deadline, which covers the wait for a connection too.
@@ -180,21 +250,56 @@ impl Link {
             .set_write_backpressure_boundary(WRITE_BUFFER)
             .set_push_sender(move |push: PushInfo| -> std::result::Result<(), Error> {
                 if push.kind == PushKind::Disconnection
-                    && let (Some(slot), Some(live)) = (slot.upgrade(), own.lock().upgrade())
-                    && slot.clear_if(&live)
+                    && let (Some(core), Some(live)) = (core.upgrade(), own.lock().upgrade())
                 {
-                    trace::lost(&address);
+                    core.discard(&live);
                 }
                 Ok(())
             })
     }
+
+    fn discard(&self, live: &Arc<Live>) {
+        let mut slot = self.live.lock();
+        if slot
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, live))
+        {
+            slot.take();
+            trace::lost(&self.options.address);
+        }
+    }
 }
 
-impl std::fmt::Debug for Link {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+impl Dialling {
+    /// The attempt under way, or a new one; the last failure while the back-off runs.
+    fn join_or_start(&mut self, core: &Arc<Core>) -> Result<Attempt> {
+        if let Some((attempt, _)) = &self.attempt {
+            return Ok(attempt.clone());
+        }
+        if let Some((until, error)) = &self.back_off
+            && Instant::now() < *until
+        {
+            return Err(error.clone());
+        }
+        let task = tokio::spawn(Arc::clone(core).attempt());
+        let handle = task.abort_handle();
+        // A task ends without a result only when the link is closed or its runtime is shut down.
+        let attempt = task
+            .map(|joined| joined.unwrap_or_else(|_| Err(closed())))
+            .boxed()
+            .shared();
+        self.attempt = Some((attempt.clone(), handle));
+        Ok(attempt)
+    }
+
+    /// Doubles the pause after each failure, with jitter so that clients do not return in step.
+    fn note_failure(&mut self, error: &Error) {
+        let pause = BACKOFF_FIRST
+            .saturating_mul(1 << self.failures.min(10))
+            .min(BACKOFF_LAST);
+        self.failures = self.failures.saturating_add(1);
+        let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+        self.back_off = Some((Instant::now() + jittered, error.clone()));
     }
 }
 
@@ -206,42 +311,23 @@ impl Live {
 
     /// Notes that the server answered.
     pub(super) fn note_answer(&self) {
-        if self.timeouts.load(Ordering::Relaxed) != 0 {
-            self.timeouts.store(0, Ordering::Relaxed);
+        if self.silent_since.load(Ordering::Relaxed) != 0 {
+            self.silent_since.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// How long ago the first call timed out since the last answer; `None` where this is the first.
+    fn silence(&self) -> Option<Duration> {
+        let now = u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
+        let first =
+            self.silent_since
+                .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        first
+            .err()
+            .map(|since| Duration::from_millis(now.saturating_sub(since)))
     }
 }
 
-impl Slot {
-    /// Takes `live` out of use; answers whether it was in use.
-    fn clear_if(&self, live: &Arc<Live>) -> bool {
-        let mut slot = self.live.lock();
-        let in_use = slot
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, live));
-        if in_use {
-            slot.take();
-        }
-        in_use
-    }
-}
-
-impl Backoff {
-    /// Fails with the last reason while the back-off runs.
-    fn check(&self) -> Result<()> {
-        match &self.until {
-            Some((until, error)) if Instant::now() < *until => Err(error.clone()),
-            _ => Ok(()),
-        }
-    }
-
-    /// Doubles the pause after each failure, with jitter so that clients do not return in step.
-    fn note(&mut self, error: &Error) {
-        let pause = BACKOFF_FIRST
-            .saturating_mul(1 << self.failures.min(10))
-            .min(BACKOFF_LAST);
-        self.failures = self.failures.saturating_add(1);
-        let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-        self.until = Some((Instant::now() + jittered, error.clone()));
-    }
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "connect")
 }

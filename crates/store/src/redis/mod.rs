@@ -10,6 +10,7 @@
 mod builder;
 mod commands;
 mod error;
+mod inflight;
 mod info;
 mod link;
 mod reply;

@@ -6,8 +6,9 @@ use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    error::{call_error, server_error, unexpected_reply},
+    error::{call_error, unexpected_reply},
     link::{Link, Live},
+    reply::accepted,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -35,13 +36,13 @@ impl Operation {
 impl Link {
     /// Sends one command; a server's refusal is an `Err`.
     pub(super) async fn command(&self, operation: Operation, command: &Cmd) -> Result<Value> {
+        let _call = self.in_flight.begin();
         let (live, deadline) = self.ready(operation).await?;
         let mut connection = live.connection();
         let sent = timeout_at(deadline, connection.send_packed_command(command)).await;
-        match self.judge(operation, &live, sent)? {
-            Value::ServerError(error) => Err(server_error(operation, &error)),
-            value => Ok(value),
-        }
+        let reply = self.judge(operation, &live, sent)?;
+        self.look_for_replica(&live, std::slice::from_ref(&reply));
+        accepted(operation, reply)
     }
 
     /// Sends a pipeline; answers one value a command, refusals included.
@@ -52,6 +53,7 @@ impl Link {
         operation: Operation,
         pipeline: &Pipeline,
     ) -> Result<Vec<Value>> {
+        let _call = self.in_flight.begin();
         let (live, deadline) = self.ready(operation).await?;
         let mut connection = live.connection();
         let commands = pipeline.len();
@@ -66,12 +68,15 @@ impl Link {
         )
         .await;
         let replies = self.judge(operation, &live, sent)?;
+        self.look_for_replica(&live, &replies);
         if !pipeline.is_transaction() {
             return Ok(replies);
         }
         match replies.into_iter().next() {
             Some(Value::Array(replies)) if replies.len() == commands => Ok(replies),
-            Some(Value::ServerError(error)) => Err(server_error(operation, &error)),
+            Some(refused @ Value::ServerError(_)) => {
+                accepted(operation, refused).map(|_| Vec::new())
+            }
             _ => Err(unexpected_reply(operation)),
         }
     }
@@ -90,6 +95,14 @@ impl Link {
                 .with_detail(format!("no connection to {}", self.options().address))
         })??;
         Ok((live, deadline))
+    }
+
+    /// A replica refuses writes; the address may have come to lead to a new primary.
+    fn look_for_replica(&self, live: &Arc<Live>, replies: &[Value]) {
+        let refused = |reply: &Value| matches!(reply, Value::ServerError(error) if matches!(error.code(), "READONLY" | "MASTERDOWN"));
+        if replies.iter().any(refused) {
+            self.note_replica(live);
+        }
     }
 
     fn judge<T>(

@@ -3,6 +3,9 @@
 //! A server's script cache is empty after a restart or a failover, so `NOSCRIPT` is ordinary. It
 //! is the one refusal after which a call is sent again: nothing of the script has run.
 
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::RwLock;
 use redis::{Cmd, Pipeline, Value};
 
 use super::{
@@ -25,58 +28,78 @@ end
 return redis.call('GET', KEYS[1])",
 );
 
+/// The hashes of the scripts used so far, by the place of their text, which is static: as many as a program has scripts.
+#[derive(Debug, Default)]
+pub(super) struct ScriptHashes(RwLock<HashMap<(usize, usize), Arc<str>>>);
+
+impl ScriptHashes {
+    fn of(&self, script: &Script) -> Arc<str> {
+        let place = (script.lua.as_ptr().addr(), script.lua.len());
+        if let Some(hash) = self.0.read().get(&place) {
+            return Arc::clone(hash);
+        }
+        let hash: Arc<str> = redis::Script::new(script.lua).get_hash().into();
+        self.0.write().insert(place, Arc::clone(&hash));
+        hash
+    }
+}
+
 impl Link {
-    /// Runs `script` for each call, in one round trip, or two where the server does not know it.
+    /// Runs `script` for each call, in one round trip, or two where the server does not know it; answers for each.
     pub(super) async fn run_script(
         &self,
         operation: Operation,
         script: &Script,
         calls: &[ScriptCall],
-    ) -> Result<Vec<Reply>> {
-        let hash = redis::Script::new(script.lua).get_hash().to_owned();
-        let mut replies = self
-            .run_with("EVALSHA", &hash, operation, calls.iter())
-            .await?;
+    ) -> Result<Vec<Result<Reply>>> {
+        let hash = self.hashes.of(script);
+        let by_hash = calls.iter().map(|call| evaluate("EVALSHA", &hash, call));
+        let mut replies = self.run_all(operation, by_hash).await?;
         let unknown: Vec<usize> = (0..replies.len())
             .filter(|&index| is_noscript(&replies[index]))
             .collect();
         if !unknown.is_empty() {
-            let again = unknown.iter().map(|&index| &calls[index]);
-            let answers = self.run_with("EVAL", script.lua, operation, again).await?;
+            // The first brings the text, and the server knows it for the rest.
+            let again = unknown.iter().enumerate().map(|(nth, &index)| match nth {
+                0 => evaluate("EVAL", script.lua, &calls[index]),
+                _ => evaluate("EVALSHA", &hash, &calls[index]),
+            });
+            let some_ran = unknown.len() < calls.len();
+            let answers = self.run_all(operation, again).await;
+            let answers = answers.map_err(|error| match some_ran {
+                true => error.with_may_have_applied(true),
+                false => error,
+            })?;
             for (index, answer) in unknown.into_iter().zip(answers) {
                 replies[index] = answer;
             }
         }
-        replies
-            .into_iter()
+        let replies = replies.into_iter();
+        Ok(replies
             .map(|value| script_reply(operation, value))
-            .collect()
+            .collect())
     }
 
-    /// Adds to counters with [`INCREMENT`].
+    /// Adds to counters with [`INCREMENT`]; answers for each.
     pub(super) async fn increment(
         &self,
         operation: Operation,
         increments: &[Increment],
-    ) -> Result<Vec<i64>> {
+    ) -> Result<Vec<Result<i64>>> {
         let calls: Vec<ScriptCall> = increments.iter().map(increment_call).collect();
         let replies = self.run_script(operation, &INCREMENT, &calls).await?;
-        replies
-            .iter()
-            .map(|reply| integer_text(operation, reply))
-            .collect()
+        let sum = |reply: Result<Reply>| reply.and_then(|reply| integer_text(operation, &reply));
+        Ok(replies.into_iter().map(sum).collect())
     }
 
-    async fn run_with<'a>(
+    async fn run_all(
         &self,
-        command: &'static str,
-        body: &str,
         operation: Operation,
-        calls: impl Iterator<Item = &'a ScriptCall>,
+        commands: impl Iterator<Item = Cmd>,
     ) -> Result<Vec<Value>> {
         let mut pipeline = Pipeline::new();
-        for call in calls {
-            pipeline.add_command(evaluate(command, body, call));
+        for command in commands {
+            pipeline.add_command(command);
         }
         self.pipeline(operation, &pipeline).await
     }

@@ -91,36 +91,58 @@ impl RedisStore {
     }
 
     /// Sends one command a key in one pipeline and reads each reply.
-    async fn each<T>(
+    async fn each<'a, T>(
         &self,
         operation: Operation,
-        commands: impl Iterator<Item = redis::Cmd>,
+        commands: impl Iterator<Item = (&'a Key, redis::Cmd)>,
         read: impl Fn(Operation, Value) -> Result<T>,
     ) -> Result<Vec<T>> {
         let mut pipeline = Pipeline::new();
-        for command in commands {
+        let mut keys = Vec::new();
+        for (key, command) in commands {
             pipeline.add_command(command);
+            keys.push(key);
         }
-        if pipeline.is_empty() {
+        if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let replies = self.link.pipeline(operation, &pipeline).await?;
-        let results: Result<Vec<T>> = replies
-            .into_iter()
-            .map(|value| read(operation, value))
-            .collect();
-        // The others of the batch have been carried out although one was refused.
-        results.map_err(|error| partly(operation, pipeline.len(), error))
+        let replies = self.link.pipeline(operation, &pipeline).await?.into_iter();
+        all(
+            operation,
+            keys.into_iter(),
+            replies.map(|value| read(operation, value)),
+        )
     }
 }
 
-/// A refusal within a batch leaves the rest of the batch carried out.
-fn partly(operation: Operation, commands: usize, error: Error) -> Error {
-    if operation.writes && commands > 1 {
-        error.with_may_have_applied(true)
-    } else {
-        error
-    }
+/// The answers of a batch, or its first refusal with the key in question. The rest of the batch was carried out then.
+fn all<'a, T>(
+    operation: Operation,
+    keys: impl ExactSizeIterator<Item = &'a Key>,
+    answers: impl Iterator<Item = Result<T>>,
+) -> Result<Vec<T>> {
+    let others = operation.writes && keys.len() > 1;
+    let named = keys
+        .zip(answers)
+        .map(|(key, answer)| answer.map_err(|error| error.with_key(key)));
+    let answers: Result<Vec<T>> = named.collect();
+    answers.map_err(|error| {
+        if others {
+            error.with_may_have_applied(true)
+        } else {
+            error
+        }
+    })
+}
+
+/// A value with what is left of its life, from the replies of `GET` and `PTTL`.
+fn entry(operation: Operation, value: Value, ttl: Value) -> Result<Option<Entry>> {
+    let value = optional_bytes(operation, value)?;
+    let expires_in = match key_expiry(operation, ttl)? {
+        KeyExpiry::In(left) => Some(left),
+        _ => None,
+    };
+    Ok(value.map(|value| Entry::new(value, expires_in)))
 }
 
 #[async_trait]
@@ -171,16 +193,12 @@ impl Store for RedisStore {
             pipeline.add_command(commands::with_keys("PTTL", std::slice::from_ref(key)));
         }
         let mut replies = self.link.pipeline(operation, &pipeline).await?.into_iter();
-        let mut entries = Vec::with_capacity(keys.len());
-        while let (Some(value), Some(ttl)) = (replies.next(), replies.next()) {
-            let value = optional_bytes(operation, value)?;
-            let expires_in = match key_expiry(operation, ttl)? {
-                KeyExpiry::In(left) => Some(left),
-                _ => None,
-            };
-            entries.push(value.map(|value| Entry::new(value, expires_in)));
-        }
-        Ok(entries)
+        let pairs = std::iter::from_fn(|| Some((replies.next()?, replies.next()?)));
+        all(
+            operation,
+            keys.iter(),
+            pairs.map(|(value, ttl)| entry(operation, value, ttl)),
+        )
     }
 
     async fn set(&self, key: &Key, value: Bytes, options: SetOptions) -> Result<bool> {
@@ -200,8 +218,14 @@ impl Store for RedisStore {
         for item in items {
             self.check_size(operation, &item.key, &item.value)?;
         }
-        self.each(operation, items.iter().map(commands::set_item), stored)
-            .await
+        self.each(
+            operation,
+            items
+                .iter()
+                .map(|item| (&item.key, commands::set_item(item))),
+            stored,
+        )
+        .await
     }
 
     async fn delete(&self, keys: &[Key]) -> Result<u64> {
@@ -220,13 +244,13 @@ impl Store for RedisStore {
     async fn expiries(&self, keys: &[Key]) -> Result<Vec<KeyExpiry>> {
         let commands = keys
             .iter()
-            .map(|key| commands::with_keys("PTTL", std::slice::from_ref(key)));
+            .map(|key| (key, commands::with_keys("PTTL", std::slice::from_ref(key))));
         self.each(Operation::read("expiries"), commands, key_expiry)
             .await
     }
 
     async fn expire(&self, keys: &[Key], change: ExpireChange) -> Result<Vec<bool>> {
-        let commands = keys.iter().map(|key| commands::expire(key, change));
+        let commands = keys.iter().map(|key| (key, commands::expire(key, change)));
         let changed = |operation, value| integer(operation, value).map(|count| count == 1);
         self.each(Operation::write("expire"), commands, changed)
             .await
@@ -237,8 +261,9 @@ impl Store for RedisStore {
             return Ok(Vec::new());
         }
         let operation = Operation::write("increment");
-        let sums = self.link.increment(operation, increments).await;
-        sums.map_err(|error| partly(operation, increments.len(), error))
+        let sums = self.link.increment(operation, increments).await?;
+        let keys = increments.iter().map(|increment| &increment.key);
+        all(operation, keys, sums.into_iter())
     }
 
     async fn scan(&self, request: &ScanRequest) -> Result<ScanPage> {
@@ -300,11 +325,19 @@ impl Store for RedisStore {
             return Ok(Vec::new());
         }
         let operation = Operation::write(script.name);
-        let replies = self.link.run_script(operation, script, calls).await;
-        replies.map_err(|error| partly(operation, calls.len(), error))
+        let replies = self.link.run_script(operation, script, calls).await?;
+        let replies: Result<Vec<Reply>> = replies.into_iter().collect();
+        // The other runs took place although one was refused.
+        replies.map_err(|error| {
+            if calls.len() > 1 {
+                error.with_may_have_applied(true)
+            } else {
+                error
+            }
+        })
     }
 
     async fn close(&self) {
-        self.link.close();
+        self.link.close().await;
     }
 }

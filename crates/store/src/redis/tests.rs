@@ -5,98 +5,101 @@ use std::time::Duration;
 use super::{error::kind_of_code, info, store::RedisStore};
 use crate::ErrorKind;
 
+/// Code and text of a server's reply, and what a caller can do about it.
+const REPLIES: &[(&str, &str, ErrorKind)] = &[
+    (
+        "LOADING",
+        "Redis is loading the dataset in memory",
+        ErrorKind::NotReady,
+    ),
+    (
+        "BUSY",
+        "Redis is busy running a script",
+        ErrorKind::NotReady,
+    ),
+    (
+        "TRYAGAIN",
+        "Multiple keys request during rehashing of slot",
+        ErrorKind::NotReady,
+    ),
+    ("CLUSTERDOWN", "The cluster is down", ErrorKind::NotReady),
+    (
+        "MASTERDOWN",
+        "Link with MASTER is down",
+        ErrorKind::NotReady,
+    ),
+    ("MOVED", "3999 127.0.0.1:6381", ErrorKind::NotReady),
+    ("ASK", "3999 127.0.0.1:6381", ErrorKind::NotReady),
+    (
+        "READONLY",
+        "You can't write against a read only replica.",
+        ErrorKind::ReadOnly,
+    ),
+    (
+        "NOAUTH",
+        "Authentication required.",
+        ErrorKind::Unauthenticated,
+    ),
+    (
+        "WRONGPASS",
+        "invalid username-password pair",
+        ErrorKind::Unauthenticated,
+    ),
+    (
+        "NOPERM",
+        "User a has no permissions",
+        ErrorKind::PermissionDenied,
+    ),
+    (
+        "OOM",
+        "command not allowed when used memory > 'maxmemory'.",
+        ErrorKind::OutOfMemory,
+    ),
+    (
+        "MISCONF",
+        "Redis is configured to save RDB snapshots",
+        ErrorKind::WritesRefused,
+    ),
+    (
+        "NOREPLICAS",
+        "Not enough good replicas to write.",
+        ErrorKind::WritesRefused,
+    ),
+    ("WRONGTYPE", "Operation against a key", ErrorKind::WrongType),
+    (
+        "CROSSSLOT",
+        "Keys in request don't hash to the same slot",
+        ErrorKind::CrossSlot,
+    ),
+    (
+        "ERR",
+        "value is not an integer or out of range",
+        ErrorKind::WrongType,
+    ),
+    (
+        "ERR",
+        "increment or decrement would overflow",
+        ErrorKind::InvalidInput,
+    ),
+    (
+        "ERR",
+        "invalid expire time in 'set' command",
+        ErrorKind::InvalidInput,
+    ),
+    (
+        "ERR",
+        "max number of clients reached",
+        ErrorKind::Overloaded,
+    ),
+    ("ERR", "unknown command 'FOO'", ErrorKind::Unsupported),
+    ("NOSCRIPT", "No matching script.", ErrorKind::NotReady),
+    ("ERR", "something else", ErrorKind::Unexpected),
+    ("NEWCODE", "of a later server", ErrorKind::Unexpected),
+];
+
 #[test]
 fn every_reply_of_the_server_has_a_kind() {
-    let table = [
-        (
-            "LOADING",
-            "Redis is loading the dataset in memory",
-            ErrorKind::NotReady,
-        ),
-        (
-            "BUSY",
-            "Redis is busy running a script",
-            ErrorKind::NotReady,
-        ),
-        (
-            "TRYAGAIN",
-            "Multiple keys request during rehashing of slot",
-            ErrorKind::NotReady,
-        ),
-        ("CLUSTERDOWN", "The cluster is down", ErrorKind::NotReady),
-        (
-            "MASTERDOWN",
-            "Link with MASTER is down",
-            ErrorKind::NotReady,
-        ),
-        ("MOVED", "3999 127.0.0.1:6381", ErrorKind::NotReady),
-        ("ASK", "3999 127.0.0.1:6381", ErrorKind::NotReady),
-        (
-            "READONLY",
-            "You can't write against a read only replica.",
-            ErrorKind::ReadOnly,
-        ),
-        (
-            "NOAUTH",
-            "Authentication required.",
-            ErrorKind::Unauthenticated,
-        ),
-        (
-            "WRONGPASS",
-            "invalid username-password pair",
-            ErrorKind::Unauthenticated,
-        ),
-        (
-            "NOPERM",
-            "User a has no permissions",
-            ErrorKind::PermissionDenied,
-        ),
-        (
-            "OOM",
-            "command not allowed when used memory > 'maxmemory'.",
-            ErrorKind::OutOfMemory,
-        ),
-        (
-            "MISCONF",
-            "Redis is configured to save RDB snapshots",
-            ErrorKind::WritesRefused,
-        ),
-        (
-            "NOREPLICAS",
-            "Not enough good replicas to write.",
-            ErrorKind::WritesRefused,
-        ),
-        ("WRONGTYPE", "Operation against a key", ErrorKind::WrongType),
-        (
-            "CROSSSLOT",
-            "Keys in request don't hash to the same slot",
-            ErrorKind::CrossSlot,
-        ),
-        (
-            "ERR",
-            "value is not an integer or out of range",
-            ErrorKind::WrongType,
-        ),
-        (
-            "ERR",
-            "increment or decrement would overflow",
-            ErrorKind::InvalidInput,
-        ),
-        (
-            "ERR",
-            "invalid expire time in 'set' command",
-            ErrorKind::InvalidInput,
-        ),
-        (
-            "ERR",
-            "max number of clients reached",
-            ErrorKind::Overloaded,
-        ),
-        ("ERR", "unknown command 'FOO'", ErrorKind::Unsupported),
-        ("ERR", "something else", ErrorKind::Unexpected),
-        ("NEWCODE", "of a later server", ErrorKind::Unexpected),
-    ];
-    for (code, text, kind) in table {
+    for &(code, text, kind) in REPLIES {
         assert_eq!(kind_of_code(code, text).0, kind, "{code} {text}");
     }
 }

@@ -227,12 +227,13 @@ async fn a_connection_cut_by_the_server_costs_at_most_one_call() {
     let store = impatient(&server.url()).await;
     let mut raw = RawClient::connect(&server.url()).unwrap();
     for _ in 0..10 {
-        store.ping().await.unwrap();
         raw.text(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"])
             .unwrap();
-        let failed = usize::from(store.ping().await.is_err());
+        // The cut may or may not have been noticed by now.
+        if let Err(error) = store.ping().await {
+            assert!(error.is_retryable(), "{error}");
+        }
         store.ping().await.unwrap();
-        assert!(failed <= 1);
     }
 }
 
