@@ -21,6 +21,11 @@ impl BoundedWriter {
         }
     }
 
+    /// The most bytes that are taken.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Whether a write was refused. Codecs hide the reason of a failed write, so it is kept here.
     pub(crate) fn overflowed(&self) -> bool {
         self.overflowed

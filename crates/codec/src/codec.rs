@@ -17,7 +17,10 @@ use std::fmt;
 /// bincode writes neither names nor types, of fields and of an enum's variants alike. Treat any
 /// change of a type that it stores as a new key (a version in the
 /// key). `#[serde(skip_serializing_if)]` **corrupts bincode silently**, and `flatten`, `untagged`
-/// and `tag` cannot be read from it: choose another codec for such types.
+/// and `tag` cannot be read from it. A type with `flatten` is refused when it is written; encoding
+/// one with `untagged` or `tag` **succeeds**, and each read of what was written is an error of kind
+/// [`Configuration`](crate::CodecErrorKind::Configuration), as it is for `serde_json::Value` and any
+/// other type that asks the bytes what they hold. Choose another codec for such types.
 ///
 /// # Examples
 /// ```
@@ -31,12 +34,15 @@ use std::fmt;
 #[non_exhaustive]
 pub enum Codec {
     /// JSON text, which other programs and `redis-cli` read. Always built in. Nesting up to 127
-    /// levels is read.
+    /// levels is read. JSON has no NaN and no infinity: **both are written as `null`**, without an
+    /// error, and `null` cannot be read as a float; see
+    /// [`ValueFormat::json`](crate::ValueFormat::json).
     #[default]
     Json,
     /// bincode 2, standard configuration (little-endian, variable-length integers). Cargo feature
     /// `bincode`, on by default. Nesting up to 256 levels is read, and of elements that take no
-    /// bytes (`Vec<()>`) at most 65 536 more than the body has bytes.
+    /// bytes (`Vec<()>`) at most 65 536 more than the body has bytes. Types that need a
+    /// self-describing codec (see above) can be written and never read.
     Bincode,
     /// MessagePack with field names. Cargo feature `msgpack`. Nesting up to 127 levels is read.
     MessagePack,

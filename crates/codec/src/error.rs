@@ -63,6 +63,7 @@ pub enum CodecErrorKind {
 pub struct CodecError {
     kind: CodecErrorKind,
     what: &'static str,
+    limit: Option<usize>,
     type_name: Option<&'static str>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -86,8 +87,17 @@ impl CodecError {
         Self {
             kind,
             what,
+            limit: None,
             type_name: None,
             source: None,
+        }
+    }
+
+    /// `what` is larger than the `limit` in bytes that the format sets.
+    pub(crate) fn too_large(what: &'static str, limit: usize) -> Self {
+        Self {
+            limit: Some(limit),
+            ..Self::new(CodecErrorKind::TooLarge, what)
         }
     }
 
@@ -120,6 +130,12 @@ impl CodecError {
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.what)?;
+        if let Some(limit) = self.limit {
+            write!(
+                f,
+                " is larger than the limit of {limit} bytes: raise it with `ValueFormat::with_max_size`"
+            )?;
+        }
         match self.type_name {
             Some(name) => write!(f, " (type {name})"),
             None => Ok(()),
@@ -135,7 +151,7 @@ impl Error for CodecError {
     }
 }
 
-/// Where and how a JSON text failed: all that can be told without quoting it.
+/// Where and how a JSON text could not be read: all that can be told without quoting it.
 #[derive(Debug, thiserror::Error)]
 #[error("JSON {category} error at line {line} column {column}")]
 pub(crate) struct JsonFault {
@@ -147,7 +163,7 @@ pub(crate) struct JsonFault {
 impl From<&serde_json::Error> for JsonFault {
     fn from(error: &serde_json::Error) -> Self {
         let category = match error.classify() {
-            serde_json::error::Category::Io => "writing",
+            serde_json::error::Category::Io => "input",
             serde_json::error::Category::Syntax => "syntax",
             serde_json::error::Category::Data => "data",
             serde_json::error::Category::Eof => "end of input",
@@ -160,8 +176,7 @@ impl From<&serde_json::Error> for JsonFault {
     }
 }
 
-/// The reason that a codec without positions, or the compressor, gave, as a fixed text.
-#[cfg(any(feature = "bincode", feature = "msgpack", feature = "zstd"))]
+/// The reason that a codec or the compressor gave where there is no position, as a fixed text.
 #[derive(Debug, thiserror::Error)]
 #[error("{codec}: {reason}")]
 pub(crate) struct Fault {

@@ -2,10 +2,11 @@
 //!
 //! All of them are a [`Segment`] inside; the macro only repeats its methods under the type's own name.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::borrow::Cow;
 
 use crate::{
     KeyError, KeyField, Segment,
+    conversions::text_conversions,
     field::{Sealed, Token},
 };
 
@@ -93,41 +94,7 @@ macro_rules! id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_tuple(stringify!($name)).field(&self.as_encoded()).finish()
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = KeyError;
-
-            fn from_str(raw: &str) -> Result<Self, KeyError> {
-                Self::new(raw)
-            }
-        }
-
-        impl TryFrom<&str> for $name {
-            type Error = KeyError;
-
-            fn try_from(raw: &str) -> Result<Self, KeyError> {
-                Self::new(raw)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = KeyError;
-
-            fn try_from(raw: String) -> Result<Self, KeyError> {
-                Self::new(raw)
-            }
-        }
+        text_conversions!($name);
 
         impl From<Segment> for $name {
             fn from(segment: Segment) -> Self {
@@ -159,6 +126,9 @@ macro_rules! id {
 
 id! {
     /// Names a session: the owner of [`SessionKey`](crate::SessionKey)s.
+    ///
+    /// Errors, logs and the server's own tools show keys, and the id stands in them as it is. Where whoever knows it *is*
+    /// the user, as with a bearer cookie, use a hash of the cookie ([`ContentHash`](crate::ContentHash)) and not the cookie.
     SessionId, "session id", "abc123"
 }
 id! {

@@ -38,6 +38,7 @@
 //! A family of your own is a type that names its shapes; see [`KeyFamily`].
 
 mod channel;
+mod conversions;
 mod date;
 mod encode;
 mod error;

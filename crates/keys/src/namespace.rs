@@ -7,7 +7,12 @@ use crate::{KeyError, Segment, error::excerpt, words};
 /// A first segment that keeps deployments or tenants on one server apart: `staging:session:abc:x`.
 ///
 /// At most 64 encoded bytes, and neither `ck` nor the first word of a built-in family or channel. Choose a word that starts
-/// no other key on the server: a schema without a namespace could write `staging:...` as a global key.
+/// no other key on the server.
+///
+/// A namespace keeps its own deployment inside, and others out only if they have one too: the first word of a
+/// [`GlobalKey`](crate::GlobalKey) is free, so a schema without a namespace can read, write and delete `staging:...` as a
+/// global key. Give *every* deployment that shares a server a namespace. This is a guard against mistakes and none against
+/// malice, for which the server has users with key patterns.
 ///
 /// # Examples
 ///

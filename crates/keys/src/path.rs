@@ -1,9 +1,11 @@
 //! The trailing part of a session's or project's key: one or more segments, whose `:` stay.
 
-use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use crate::{
-    ContentHash, KeyError, encode,
+    ContentHash, KeyError, Segment,
+    conversions::text_conversions,
+    encode,
     error::{check_length, excerpt},
 };
 
@@ -11,8 +13,8 @@ const WHAT: &str = "key path";
 
 /// What stands behind the owner in a key: segments joined by `:`, as `file_tree` or `analysis:a1b2`.
 ///
-/// Each segment is non-empty and encoded as in [`Segment`](crate::Segment), except that `:` is the separator. A path has at
-/// most 512 encoded bytes. `Display` shows the decoded text. Cloning is cheap.
+/// Each segment is encoded as in [`Segment`], except that `:` is the separator, and has 1 to 256 encoded bytes; the whole
+/// path has at most 512. `Display` shows the decoded text. Cloning is cheap.
 ///
 /// An id that comes from outside and is to be *one* segment belongs into a family's field; in a path its `:` would make two.
 ///
@@ -44,7 +46,8 @@ impl KeyPath {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Empty`] for an empty text or segment, [`KeyError::TooLong`] beyond 512 encoded bytes.
+    /// [`KeyError::Empty`] for an empty text or segment, [`KeyError::TooLong`] beyond 512 encoded bytes in all or 256 in a
+    /// segment.
     ///
     /// # Examples
     ///
@@ -138,10 +141,8 @@ impl KeyPath {
 
     fn checked(encoded: &str) -> Result<Self, KeyError> {
         check_length(WHAT, encoded.len(), Self::MAX_BYTES)?;
-        if encoded.split(':').any(str::is_empty) {
-            return Err(KeyError::Empty {
-                what: "segment of a key path",
-            });
+        for segment in encoded.split(':') {
+            check_length("segment of a key path", segment.len(), Segment::MAX_BYTES)?;
         }
         Ok(Self(Arc::from(encoded)))
     }
@@ -150,38 +151,4 @@ impl KeyPath {
 /// The first segment of the paths of analyses.
 pub(crate) const ANALYSIS: &str = "analysis";
 
-impl fmt::Display for KeyPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.decoded())
-    }
-}
-
-impl fmt::Debug for KeyPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("KeyPath").field(&self.as_encoded()).finish()
-    }
-}
-
-impl FromStr for KeyPath {
-    type Err = KeyError;
-
-    fn from_str(raw: &str) -> Result<Self, KeyError> {
-        Self::new(raw)
-    }
-}
-
-impl TryFrom<&str> for KeyPath {
-    type Error = KeyError;
-
-    fn try_from(raw: &str) -> Result<Self, KeyError> {
-        Self::new(raw)
-    }
-}
-
-impl TryFrom<String> for KeyPath {
-    type Error = KeyError;
-
-    fn try_from(raw: String) -> Result<Self, KeyError> {
-        Self::new(raw)
-    }
-}
+text_conversions!(KeyPath);

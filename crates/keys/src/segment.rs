@@ -2,10 +2,12 @@
 //!
 //! It knows nothing of families; that an id is a user's or a project's is said by the types of the module `ids`.
 
-use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
-    KeyError, encode,
+    KeyError,
+    conversions::text_conversions,
+    encode,
     error::{check_length, excerpt},
 };
 
@@ -15,7 +17,7 @@ use crate::{
 /// UTF-8 bytes, upper-case); everything else stays as it is. A segment has 1 to 256 encoded bytes. Two texts that differ in
 /// any byte are two segments: there is no Unicode normalisation and no case folding.
 ///
-/// `Display` and [`FromStr`] use the *decoded* text, so that `segment.to_string().parse()` gives the segment back; `Debug`
+/// `Display` and [`FromStr`](std::str::FromStr) use the *decoded* text, so that `segment.to_string().parse()` gives the segment back; `Debug`
 /// shows the encoded form, which is safe in a terminal. Cloning is cheap.
 ///
 /// # Examples
@@ -139,33 +141,7 @@ impl Segment {
     }
 }
 
-impl fmt::Display for Segment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.decoded())
-    }
-}
-
-impl fmt::Debug for Segment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Segment").field(&self.as_encoded()).finish()
-    }
-}
-
-impl FromStr for Segment {
-    type Err = KeyError;
-
-    fn from_str(raw: &str) -> Result<Self, KeyError> {
-        Self::new(raw)
-    }
-}
-
-impl TryFrom<&str> for Segment {
-    type Error = KeyError;
-
-    fn try_from(raw: &str) -> Result<Self, KeyError> {
-        Self::new(raw)
-    }
-}
+text_conversions!(Segment);
 
 /// A [`Segment`] of at most `MAX` encoded bytes, for families with many ids.
 ///

@@ -28,7 +28,7 @@ pub enum Part {
     Id,
     /// An id, with a limit of its own.
     IdUpTo(usize),
-    /// A [`KeyPath`], at most 512 encoded bytes. Only at the end.
+    /// A [`KeyPath`], at most 512 encoded bytes with at most 256 in a segment. Only at the end.
     Path,
 }
 

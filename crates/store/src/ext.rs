@@ -1,10 +1,13 @@
 //! Conveniences over the primitives of any store.
 
+#[cfg(test)]
+mod tests;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_keys::{Key, Pattern, Ttl};
 
-use crate::{Increment, KeyExpiry, Result, ScanRequest, SetOptions, Store};
+use crate::{Error, Increment, KeyExpiry, Result, ScanRequest, SetOptions, Store};
 
 /// Conveniences over any [`Store`], implemented once for all of them.
 ///
@@ -59,7 +62,12 @@ pub trait StoreExt: Store {
     /// Deletes all keys that match `pattern`, in bounded batches; answers how many existed.
     ///
     /// Walks the whole keyspace, whatever matches: the cost is that of the keyspace. Keys under the
-    /// reserved prefix `ck:` are passed over. Keys written during the walk may survive it.
+    /// reserved prefix `ck:` are passed over, and so are names that cannot be a [`Key`] (of more than 1 024 bytes), which
+    /// only other programs write. Keys written during the walk may survive it.
+    ///
+    /// # Errors
+    /// Those of [`Store::scan`] and [`Store::delete`]. Once keys have been deleted, a later failure says that the
+    /// change may have been applied.
     ///
     /// # Cancel safety
     /// A dropped call has deleted some of the keys.
@@ -67,13 +75,17 @@ pub trait StoreExt: Store {
         let mut request = ScanRequest::new(pattern.clone());
         let mut deleted = 0;
         loop {
-            let page = self.scan(&request).await?;
+            let partly = |error: Error| match deleted {
+                0 => error,
+                _ => error.with_may_have_applied(true),
+            };
+            let page = self.scan(&request).await.map_err(partly)?;
             let keys: Vec<Key> = page
                 .keys
                 .into_iter()
                 .filter(|key| !key.is_reserved())
                 .collect();
-            deleted += self.delete(&keys).await?;
+            deleted += self.delete(&keys).await.map_err(partly)?;
             match page.next {
                 Some(cursor) => request = request.continue_from(cursor),
                 None => return Ok(deleted),

@@ -135,6 +135,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "subscribe"))
     }
 
-    /// Ends the store's connections. Later calls answer [`ErrorKind::Closed`]. Idempotent.
+    /// Takes no more calls, waits for those in flight, and ends the store's connections. Later calls answer
+    /// [`ErrorKind::Closed`]. Idempotent. Calls in flight end by their own deadline at the latest.
+    ///
+    /// # Cancel safety
+    /// Dropped while it waits, it leaves the store closed to new calls; calling again waits for what is left.
     async fn close(&self) {}
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::guard::{GuardSeed, Limits};
-use super::{decode_failed, encode_failed};
+use super::{SERIALIZE_FAILED, decode_failed, encode_failed};
 use crate::bounded::BoundedWriter;
 use crate::error::{CodecError, CodecErrorKind, Fault};
 
@@ -73,7 +73,7 @@ fn encode_reason(error: &EncodeError) -> &'static str {
         EncodeError::Serde(SerdeError::SequenceMustHaveLength) => {
             "a sequence or map has no length (as with `flatten`)"
         }
-        _ => "the type refuses to be encoded",
+        _ => SERIALIZE_FAILED,
     }
 }
 

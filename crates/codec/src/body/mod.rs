@@ -34,10 +34,7 @@ pub(crate) fn write<T: Serialize + ?Sized>(
         absent => return Err(not_built_in(absent)),
     };
     match result {
-        Err(_) if out.overflowed() => Err(CodecError::new(
-            CodecErrorKind::TooLarge,
-            "the encoded value is larger than the limit",
-        )),
+        Err(_) if out.overflowed() => Err(CodecError::too_large("the encoded value", out.limit())),
         other => other,
     }
 }
@@ -78,10 +75,13 @@ fn not_built_in(codec: Codec) -> CodecError {
     CodecError::new(CodecErrorKind::NotBuiltIn, what)
 }
 
+/// What every codec says of a value whose own code, and not the codec, refused.
+const SERIALIZE_FAILED: &str = "the type's `Serialize` implementation failed";
+
 /// The error of a value that cannot be written. The codec's own text is dropped: it may quote the
 /// value.
 fn encode_failed() -> CodecError {
-    CodecError::new(CodecErrorKind::Encode, "the value cannot be encoded")
+    CodecError::new(CodecErrorKind::Encode, "serialization failed")
 }
 
 /// The error of a body that cannot be read. The codec's own text is dropped: it may quote the

@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde::{Deserialize, Serialize};
 
 use super::guard::{GuardSeed, Limits};
-use super::{decode_failed, encode_failed};
+use super::{SERIALIZE_FAILED, decode_failed, encode_failed};
 use crate::bounded::BoundedWriter;
 use crate::error::{CodecError, Fault};
 
@@ -60,7 +60,7 @@ fn decode_reason(error: &DecodeError) -> &'static str {
 fn encode_reason(error: &EncodeError) -> &'static str {
     match error {
         EncodeError::DepthLimitExceeded => "nested too deep",
-        _ => "the type refuses to be encoded",
+        _ => SERIALIZE_FAILED,
     }
 }
 

@@ -58,7 +58,7 @@ impl ValueFormat {
 
     fn decode_any<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<Entry<T>, CodecError> {
         if bytes.len() > self.max_size {
-            return Err(too_large());
+            return Err(self.too_large());
         }
         if bytes.first() != Some(&header::MAGIC) {
             let value = body::read(Codec::Json, bytes)?;
@@ -99,19 +99,16 @@ impl ValueFormat {
     }
 
     fn decompress(&self, body: &[u8], raw_len: u64) -> Result<Vec<u8>, CodecError> {
-        let raw_len = usize::try_from(raw_len).map_err(|_| too_large())?;
+        let raw_len = usize::try_from(raw_len).map_err(|_| self.too_large())?;
         if raw_len > self.max_size {
-            return Err(too_large());
+            return Err(self.too_large());
         }
         let own = self.compression.as_ref().and_then(Compression::dictionary);
         let dictionaries = own.into_iter().chain(self.decoding_dictionaries.iter());
         self.engine.decompress(body, raw_len, dictionaries)
     }
-}
 
-fn too_large() -> CodecError {
-    CodecError::new(
-        CodecErrorKind::TooLarge,
-        "the entry is larger than the limit",
-    )
+    fn too_large(&self) -> CodecError {
+        CodecError::too_large("the entry", self.max_size)
+    }
 }

@@ -52,11 +52,22 @@ impl ValueFormat {
     /// JSON, compressed above 1 KiB where the cargo feature `zstd` is on. An entry without meta
     /// that is not compressed is the bare JSON text. The default.
     ///
+    /// JSON has no NaN and no infinity. Both are written as `null`, without an error, and are lost:
+    /// an `Option<f64>` reads `None`, and an `f64` is refused as
+    /// [`Corrupt`](crate::CodecErrorKind::Corrupt). For values that may hold such numbers choose
+    /// [`Codec::MessagePack`] or [`Codec::Bincode`], which keep them, or refuse them beforehand.
+    ///
     /// # Examples
     /// ```
     /// # use cachekit_codec::{Meta, ValueFormat};
-    /// let bytes = ValueFormat::json().encode(&7, &Meta::default())?;
+    /// let format = ValueFormat::json();
+    /// let bytes = format.encode(&7, &Meta::default())?;
     /// assert_eq!(&bytes[..], b"7");
+    ///
+    /// let lost = format.encode(&f64::INFINITY, &Meta::default())?;
+    /// assert_eq!(&lost[..], b"null");
+    /// assert_eq!(format.decode::<Option<f64>>(&lost)?.value, None);
+    /// assert!(format.decode::<f64>(&lost).is_err());
     /// # Ok::<(), cachekit_codec::CodecError>(())
     /// ```
     #[must_use]

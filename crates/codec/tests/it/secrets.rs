@@ -102,3 +102,47 @@ fn the_source_says_where_it_failed_and_the_text_does_not_repeat_it() {
         "the entry is damaged or of another type (type u32)"
     );
 }
+
+#[test]
+fn a_value_that_json_cannot_express_is_told_without_a_position() {
+    let value = std::collections::HashMap::from([((1_u8, 2_u8), 3_u8)]);
+    let error = ValueFormat::json()
+        .encode(&value, &Meta::default())
+        .expect_err("a key is a tuple");
+    let source = error.source().expect("has a source").to_string();
+    assert_eq!(source, "json: a map key cannot be written as text");
+}
+
+#[test]
+fn a_serialize_that_fails_is_told_without_a_position() {
+    for codec in codecs() {
+        let error = ValueFormat::json()
+            .with_codec(codec)
+            .encode(&Careless, &Meta::default())
+            .expect_err("is refused");
+        let source = error.source().expect("has a source").to_string();
+        assert_eq!(
+            source,
+            format!("{codec}: the type's `Serialize` implementation failed")
+        );
+    }
+}
+
+#[test]
+fn a_size_over_the_limit_is_told_with_the_limit_and_the_way_out() {
+    let format = ValueFormat::json().with_max_size(3);
+    let written = format
+        .encode(&1234, &Meta::default())
+        .expect_err("four bytes");
+    assert_eq!(
+        written.to_string(),
+        "the encoded value is larger than the limit of 3 bytes: raise it with \
+         `ValueFormat::with_max_size` (type i32)"
+    );
+    let read = format.decode::<u32>(b"1234").expect_err("four bytes");
+    assert_eq!(
+        read.to_string(),
+        "the entry is larger than the limit of 3 bytes: raise it with \
+         `ValueFormat::with_max_size` (type u32)"
+    );
+}

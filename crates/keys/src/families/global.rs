@@ -15,8 +15,12 @@ use crate::{
 /// A key of the global level, given as text in the plain format.
 ///
 /// Its first word is not `session`, `project` or `ck`. A text that starts with the name of a built-in global family must be
-/// a key of that family; any other is free: a path of at most 512 encoded bytes, rendered as it is behind the namespace.
-/// The text is raw, and encoded as in a [`KeyPath`].
+/// a key of that family; any other is free: a [`KeyPath`], rendered as it is behind the namespace. The text is raw, and
+/// encoded as in a [`KeyPath`].
+///
+/// The first word of a free key may be any, so a schema *without* a namespace can name keys that lie in the namespace of
+/// another deployment: `staging:session:abc:x` is a global key there. Where deployments share a server, give each of them a
+/// [`Namespace`](crate::Namespace).
 ///
 /// # Examples
 ///

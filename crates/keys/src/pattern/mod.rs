@@ -52,6 +52,9 @@ pub struct Pattern {
 impl Pattern {
     /// Takes a pattern as the server would, to find foreign keys. Nothing is escaped, and no namespace is added.
     ///
+    /// Other programs may write names of more than the 1 024 bytes that a [`Key`](crate::Key) can have. Such a name matches
+    /// ([`matches`](Self::matches)), but a scan for keys passes it over: it is neither listed nor deleted.
+    ///
     /// # Errors
     ///
     /// [`KeyError::Empty`], [`KeyError::TooLong`] beyond 4 096 bytes, and [`KeyError::MatchesEverything`] for a pattern

@@ -26,17 +26,41 @@ fn empty_and_long_names_are_refused() {
             max: 256
         })
     );
-    assert!(KeyPath::new("x".repeat(512)).is_ok());
-    assert!(matches!(
-        KeyPath::new("x".repeat(513)),
-        Err(KeyError::TooLong { .. })
-    ));
     assert!(Key::from_raw("x".repeat(1024)).is_ok());
     assert!(matches!(
         Key::from_raw("x".repeat(1025)),
         Err(KeyError::TooLong { .. })
     ));
     assert!(matches!(Key::from_raw(""), Err(KeyError::Empty { .. })));
+}
+
+#[test]
+fn a_path_is_limited_as_a_whole_and_by_the_segment() {
+    let longest = format!("{}:{}", "x".repeat(256), "y".repeat(255));
+    assert!(KeyPath::new(&longest).is_ok());
+    assert!(KeyPath::from_encoded(&longest).is_ok());
+    assert_eq!(
+        KeyPath::new(longest + ":"),
+        Err(KeyError::TooLong {
+            what: "key path",
+            bytes: 513,
+            max: 512
+        })
+    );
+    // The second segment takes 258 bytes, encoded.
+    for text in ["x".repeat(257), format!("a:{}", " ".repeat(86))] {
+        assert!(
+            matches!(KeyPath::new(&text), Err(KeyError::TooLong { max: 256, .. })),
+            "{text}"
+        );
+        assert!(
+            matches!(
+                GlobalKey::new(&text),
+                Err(KeyError::TooLong { max: 256, .. })
+            ),
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -211,7 +211,8 @@ fn the_longest_values_still_fit_a_key() {
     let namespace = Namespace::new("n".repeat(64)).expect("64 bytes");
     for schema in [KeySchema::plain(), KeySchema::sharded()] {
         let schema = schema.with_namespace(namespace.clone());
-        let path = KeyPath::new("p".repeat(512)).expect("512 bytes");
+        let path = format!("{}:{}", "p".repeat(255), "q".repeat(256));
+        let path = KeyPath::new(path).expect("512 bytes");
         let key = ReportKey::File {
             region: BoundedSegment::new("r".repeat(32)).expect("32 bytes"),
             user: UserId::new(&long).expect("256 bytes"),

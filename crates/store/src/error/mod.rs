@@ -171,13 +171,16 @@ impl error::Error for Error {
 }
 
 impl From<KeyError> for Error {
-    fn from(source: KeyError) -> Self {
-        Self::new(ErrorKind::InvalidInput, "key").with_source(source)
+    /// The reason becomes the detail, so that the text tells it; it is not the source as well, or a reporter that walks
+    /// the sources would tell it twice.
+    fn from(reason: KeyError) -> Self {
+        Self::new(ErrorKind::InvalidInput, "key").with_detail(reason.to_string())
     }
 }
 
 impl From<TtlError> for Error {
-    fn from(source: TtlError) -> Self {
-        Self::new(ErrorKind::InvalidInput, "ttl").with_source(source)
+    /// As for [`KeyError`], the reason is the detail and not the source.
+    fn from(reason: TtlError) -> Self {
+        Self::new(ErrorKind::InvalidInput, "ttl").with_detail(reason.to_string())
     }
 }

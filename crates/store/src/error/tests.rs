@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use cachekit_keys::{Key, SessionId};
+use cachekit_keys::{Key, Pattern, SessionId, Ttl};
 
 use super::{Error, ErrorKind};
 
@@ -18,6 +18,32 @@ fn display_names_operation_kind_detail_and_key_but_not_the_source() {
         "get: wrong type under the key: holds a list (key \"session:abc:x\")"
     );
     assert!(error.source().is_some());
+}
+
+#[test]
+fn the_text_of_a_refused_name_or_ttl_tells_the_reason_once() {
+    let refused = [
+        (
+            Error::from(SessionId::new("").unwrap_err()),
+            "key: invalid input: the session id is empty: give it at least one character",
+        ),
+        (
+            Error::from(SessionId::new("x".repeat(257)).unwrap_err()),
+            "key: invalid input: the session id takes 257 encoded bytes of at most 256: shorten it or use a hash of it",
+        ),
+        (
+            Error::from(Pattern::raw("*").unwrap_err()),
+            "key: invalid input: the pattern `*` has no literal part: say `Pattern::everything` to match every key",
+        ),
+        (
+            Error::from(Ttl::from_secs(-1).unwrap_err()),
+            "ttl: invalid input: a lifetime cannot be negative",
+        ),
+    ];
+    for (error, text) in refused {
+        assert_eq!(error.to_string(), text);
+        assert!(error.source().is_none(), "{text}");
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl RedisStoreBuilder {
     /// Deadline of each call, waiting for a connection included; default 1 s, from 1 ms to 1 hour.
     ///
     /// A call that has no answer by then fails with [`ErrorKind::Timeout`]. Very large values and
-    /// batches need more than the default on a slow network.
+    /// batches need more than the default on a slow network: a batch is one request with one deadline, however long.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
