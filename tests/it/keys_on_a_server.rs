@@ -13,10 +13,18 @@ const OF_PATTERNS: &[u8] = b"**??[[]]^-\\aab\xff";
 /// Few bytes, so that random patterns match random keys often.
 const OF_KEYS: &[u8] = b"aaab]^-\\\xff";
 
-fn random(alphabet: &[u8], max_len: usize) -> Vec<u8> {
-    let len = fastrand::usize(1..=max_len);
+/// The seed of this run, `CACHEKIT_TEST_SEED` where a failed run is repeated; assertions show it.
+fn seed() -> u64 {
+    match std::env::var("CACHEKIT_TEST_SEED") {
+        Ok(seed) => seed.parse().expect("CACHEKIT_TEST_SEED is a number"),
+        Err(_) => fastrand::u64(..),
+    }
+}
+
+fn random(rng: &mut fastrand::Rng, alphabet: &[u8], max_len: usize) -> Vec<u8> {
+    let len = rng.usize(1..=max_len);
     (0..len)
-        .map(|_| alphabet[fastrand::usize(..alphabet.len())])
+        .map(|_| alphabet[rng.usize(..alphabet.len())])
         .collect()
 }
 
@@ -37,21 +45,26 @@ async fn slots_are_those_of_the_server_and_companions_share_them() {
         return;
     };
     let mut raw = RawClient::connect(&server.url()).unwrap();
+    let seed = seed();
+    let mut rng = fastrand::Rng::with_seed(seed);
     let mut companions = 0;
     for _ in 0..3_000 {
-        let key = Key::from_raw(random(OF_SLOTS, 12)).unwrap();
+        let key = Key::from_raw(random(&mut rng, OF_SLOTS, 12)).unwrap();
         let slot = slot_on(&mut raw, key.as_bytes());
-        assert_eq!(key.slot(), slot, "{key:?}");
+        assert_eq!(key.slot(), slot, "seed {seed}: {key:?}");
         if let Ok(companion) = key.companion(CompanionKind::Lease) {
             companions += 1;
             assert_eq!(
                 slot_on(&mut raw, companion.as_bytes()),
                 slot,
-                "{key:?} {companion:?}"
+                "seed {seed}: {key:?} {companion:?}"
             );
         }
     }
-    assert!(companions > 300, "only {companions} keys had a companion");
+    assert!(
+        companions > 300,
+        "seed {seed}: only {companions} keys had a companion"
+    );
 }
 
 #[tokio::test]
@@ -60,15 +73,17 @@ async fn a_pattern_matches_exactly_what_the_servers_glob_matches() {
         return;
     };
     let mut raw = RawClient::connect(&server.url()).unwrap();
+    let seed = seed();
+    let mut rng = fastrand::Rng::with_seed(seed);
     let mut matches = 0;
     for _ in 0..60 {
         raw.text(&["FLUSHALL"]).unwrap();
-        let keys: Vec<Vec<u8>> = (0..40).map(|_| random(OF_KEYS, 4)).collect();
+        let keys: Vec<Vec<u8>> = (0..40).map(|_| random(&mut rng, OF_KEYS, 4)).collect();
         for key in &keys {
             raw.call(&[b"SET", key, b"v"]).unwrap();
         }
         for _ in 0..150 {
-            let text = random(OF_PATTERNS, 6);
+            let text = random(&mut rng, OF_PATTERNS, 6);
             let Ok(pattern) = Pattern::raw(text.clone()) else {
                 continue;
             };
@@ -79,14 +94,17 @@ async fn a_pattern_matches_exactly_what_the_servers_glob_matches() {
                 assert_eq!(
                     here,
                     found.contains(key),
-                    "pattern {:?}, key {:?}",
+                    "seed {seed}: pattern {:?}, key {:?}",
                     lossy(&text),
                     lossy(key)
                 );
             }
         }
     }
-    assert!(matches > 1_000, "only {matches} matches were compared");
+    assert!(
+        matches > 1_000,
+        "seed {seed}: only {matches} matches were compared"
+    );
 }
 
 fn lossy(bytes: &[u8]) -> String {

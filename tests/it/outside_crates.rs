@@ -1,4 +1,4 @@
-//! Crates outside the workspace that depend on the kit in the README's words.
+//! Crates outside the workspace that depend on the kit in the README's words: its lines, with only the path replaced.
 
 use std::{fs, path::Path, process::Command};
 
@@ -13,11 +13,8 @@ fn main() {
 
 #[test]
 fn a_crate_uses_the_keys_alone() {
-    let printed = run_outside(
-        "uses-keys",
-        "cachekit-keys = { path = \"{root}/crates/keys\" }",
-        KEYS_MAIN,
-    );
+    let line = alternative("cachekit-keys ");
+    let printed = run_outside("uses-keys", &line, KEYS_MAIN);
     assert_eq!(printed.trim(), "session:abc123:current_file");
     let tree = cargo_outside("uses-keys", &["tree", "--offline", "--edges", "normal"]);
     for heavy in ["tokio", "serde_json", "redis"] {
@@ -30,15 +27,59 @@ fn a_crate_uses_the_keys_alone() {
 
 #[test]
 fn a_crate_uses_the_readmes_example_by_path() {
+    run_outside("uses-cachekit", &active_dependencies(), &example());
+}
+
+#[test]
+fn a_crate_uses_the_kit_under_another_name() {
+    let renamed = alternative("ck ");
+    let tokio = active_dependencies()
+        .lines()
+        .find(|line| line.starts_with("tokio"))
+        .map(str::to_owned)
+        .expect("the README shows the runtime");
+    let main = example().replace("cachekit::", "ck::");
+    run_outside("renames-cachekit", &format!("{renamed}\n{tokio}"), &main);
+}
+
+/// The text of the README's first block in a language.
+fn block(language: &str) -> String {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let example = readme
-        .split("```rust\n")
-        .nth(1)
-        .and_then(|rest| rest.split("```").next())
-        .unwrap();
-    let manifest = "cachekit = { path = \"{root}/crates/cachekit\" }\n\
-                    tokio = { version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }";
-    run_outside("uses-cachekit", manifest, example);
+    let start = format!("```{language}\n");
+    let block = readme.split(&start).nth(1);
+    let block = block.and_then(|rest| rest.split("```").next());
+    block.expect("the README has such a block").to_owned()
+}
+
+fn example() -> String {
+    block("rust")
+}
+
+/// What follows `[dependencies]`, alternatives in comments included.
+fn dependency_lines() -> Vec<String> {
+    let toml = block("toml");
+    let lines = toml
+        .strip_prefix("[dependencies]\n")
+        .expect("the block is a table of dependencies");
+    lines.lines().map(str::to_owned).collect()
+}
+
+/// The commented line that starts with `name`, without its comment sign.
+fn alternative(name: &str) -> String {
+    let lines = dependency_lines();
+    let mut commented = lines.iter().filter_map(|line| line.strip_prefix("# "));
+    let line = commented.find(|line| line.starts_with(name));
+    line.expect("the README shows the alternative").to_owned()
+}
+
+fn active_dependencies() -> String {
+    let lines = dependency_lines();
+    let active: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    active.join("\n")
 }
 
 fn root() -> &'static Path {
@@ -49,7 +90,9 @@ fn root() -> &'static Path {
 fn run_outside(name: &str, dependencies: &str, main: &str) -> String {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(folder.join("src")).unwrap();
-    let dependencies = dependencies.replace("{root}", root().to_str().unwrap());
+    let root_folder = root().to_str().unwrap();
+    assert!(dependencies.contains("\"../cachekit/"), "{dependencies}");
+    let dependencies = dependencies.replace("../cachekit/", &format!("{root_folder}/"));
     let manifest = format!(
         "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}\n\n[workspace]\n"
     );
@@ -65,7 +108,8 @@ fn cargo_outside(name: &str, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(arguments)
         .current_dir(&folder)
-        .env("CARGO_TARGET_DIR", folder.join("target"))
+        // One for all, so that what they have in common is built once.
+        .env("CARGO_TARGET_DIR", folder.with_file_name("outside-target"))
         .output()
         .unwrap();
     assert!(

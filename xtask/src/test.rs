@@ -2,7 +2,7 @@
 //!
 //! The test programs are built first, so that servers live only while tests run.
 
-use std::{fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use crate::{
     command::{self, cargo, run_and_listen, succeeds},
@@ -11,24 +11,26 @@ use crate::{
     workspace::Workspace,
 };
 
+/// What is built, and tested where nextest is not installed: all but documentation tests and benches.
+const TARGETS: [&str; 6] = [
+    "--workspace",
+    "--all-features",
+    "--lib",
+    "--bins",
+    "--tests",
+    "--examples",
+];
+
 /// Prepares servers, runs the tests (those that match `filter`), reports what was used.
 pub(crate) fn run(workspace: &Workspace, filter: &[&str]) -> Outcome<()> {
     let folder = workspace.target.join("servers");
     fs::create_dir_all(&folder).map_err(Failure::io(folder.display()))?;
-    let requirement = Requirement::from_environment();
+    let requirement = Requirement::from_environment()?;
     let prepared = Prepared::make(&folder)?;
     prepared.print();
     prepared.satisfy(&requirement)?;
 
-    command::run(&mut cargo(&[
-        "build",
-        "--workspace",
-        "--all-features",
-        "--lib",
-        "--bins",
-        "--tests",
-        "--examples",
-    ]))?;
+    command::run(cargo(&["build"]).args(TARGETS))?;
     let log = folder.join("used.log");
     // Absent on the first run.
     let _ = fs::remove_file(&log);
@@ -69,16 +71,9 @@ fn run_tests(prepared: &Prepared, holder: &Holder, log: &Path, filter: &[&str]) 
         });
         count_nextest(&with_servers(cargo(&arguments))?)
     } else {
-        let arguments = [
-            "test",
-            "--workspace",
-            "--all-features",
-            "--lib",
-            "--bins",
-            "--tests",
-            "--examples",
-        ];
-        count_libtest(&with_servers(cargo(&arguments))?)
+        let mut test = cargo(&["test"]);
+        test.args(TARGETS);
+        count_libtest(&with_servers(test)?)
     };
     // The arguments are the runner's own; the runner of doctests may not know them.
     let doctests = if filter.is_empty() {
@@ -118,35 +113,51 @@ fn count_libtest(lines: &[String]) -> usize {
 }
 
 /// Prints what ran on which servers; returns how often a test used a server.
+///
+/// The last line is a sum for programs to read. None failed: a failure has ended the run before.
 fn report(prepared: &Prepared, log: &Path, counts: &Counts) -> usize {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    let skipped = skipped(&log);
+    let passed = counts.tests.saturating_sub(skipped);
     println!();
     println!(
-        "tests: {} passed, doctests: {} passed",
-        counts.tests, counts.doctests
+        "tests: {passed} passed, {skipped} skipped, doctests: {} passed",
+        counts.doctests
     );
-    let log = fs::read_to_string(log).unwrap_or_default();
     for (kind, source) in &prepared.sources {
-        let uses = log
-            .lines()
-            .filter(|line| *line == format!("used {}", kind.name))
-            .count();
-        let skips = log
-            .lines()
-            .filter(|line| *line == format!("skipped {}", kind.name))
-            .count();
-        let skips = if skips == 0 {
-            String::new()
-        } else {
-            format!(", {skips} SKIPPED")
+        let uses = tests_in(&log, &format!("used {} ", kind.name)).len();
+        let skips = match tests_in(&log, &format!("skipped {} ", kind.name)).len() {
+            0 => String::new(),
+            skips => format!(", {skips} SKIPPED"),
         };
-        println!("server {}: {source}; used {uses} times{skips}", kind.name);
+        println!(
+            "server {}: {source}; used by {uses} tests{skips}",
+            kind.name
+        );
     }
+    let all = passed + counts.doctests;
+    println!("{all} passed, 0 failed, {skipped} skipped");
     log.lines().filter(|line| line.starts_with("used ")).count()
+}
+
+/// Tests that returned early because something was absent. One that found another server instead did run.
+fn skipped(log: &str) -> usize {
+    let ran = tests_in(log, "used ");
+    tests_in(log, "skipped ").difference(&ran).count()
+}
+
+/// The tests that wrote a line which starts like this; each once, however often it wrote one. A line is
+/// `used KIND TEST` or `skipped WHAT TEST`.
+fn tests_in<'a>(log: &'a str, start: &str) -> BTreeSet<&'a str> {
+    let lines = log.lines().filter(|line| line.starts_with(start));
+    lines
+        .filter_map(|line| line.splitn(3, ' ').nth(2))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{count_libtest, count_nextest};
+    use super::{count_libtest, count_nextest, skipped, tests_in};
 
     fn lines(text: &str) -> Vec<String> {
         text.lines().map(str::to_owned).collect()
@@ -163,5 +174,13 @@ mod tests {
     fn the_results_of_all_programs_are_added_up() {
         let text = "test result: ok. 12 passed; 0 failed;\nx\ntest result: ok. 3 passed; 0 failed;";
         assert_eq!(count_libtest(&lines(text)), 15);
+    }
+
+    #[test]
+    fn a_test_that_asks_twice_is_skipped_once_and_one_that_used_another_server_ran() {
+        let log = "skipped redis-7 11/a b\nskipped redis-8 11/a b\nused redis-7 12/c\n\
+                   skipped valkey-8 12/c\nskipped redis-7 11/d\n";
+        assert_eq!(skipped(log), 2);
+        assert_eq!(tests_in(log, "skipped redis-7 ").len(), 2);
     }
 }

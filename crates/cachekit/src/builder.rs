@@ -5,20 +5,34 @@ use std::sync::Arc;
 #[cfg(feature = "patterns")]
 use cachekit_codec::ValueFormat;
 #[cfg(feature = "patterns")]
-use cachekit_keys::LevelTtls;
+use cachekit_keys::{Jitter, LevelTtls};
 use cachekit_keys::{KeyFormat, KeySchema, Namespace};
 #[cfg(feature = "patterns")]
 use cachekit_patterns::LevelCaches;
+#[cfg(feature = "redis")]
+use cachekit_store::{Error, ErrorKind, RedisStore};
 use cachekit_store::{MemoryStore, Result, Store};
 
 use crate::CacheKit;
 
-/// Options of a [`CacheKit`]; setters cannot fail, [`build`](Self::build) does.
-///
-/// The store comes ready made, so that everything about a connection is said in one place, its own builder.
+/// Options of a [`CacheKit`]; setters cannot fail, [`build`](Self::build) and `connect` do.
 ///
 /// # Examples
 /// On a server, in a namespace:
+/// ```no_run
+/// # #[cfg(all(feature = "redis", feature = "patterns"))]
+/// # async fn f() -> Result<(), cachekit::Error> {
+/// use cachekit::{CacheKit, Jitter, Namespace};
+///
+/// let kit = CacheKit::builder()
+///     .namespace(Namespace::new("staging")?)
+///     .jitter(Jitter::fraction(0.1)?)
+///     .connect("redis://127.0.0.1:6379")
+///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// A store that needs options of its own, such as time-outs or credentials, comes ready made:
 /// ```no_run
 /// # #[cfg(feature = "redis")]
 /// # async fn f() -> Result<(), cachekit::Error> {
@@ -42,11 +56,15 @@ pub struct CacheKitBuilder {
     #[cfg(feature = "patterns")]
     level_ttls: LevelTtls,
     #[cfg(feature = "patterns")]
+    jitter: Option<Jitter>,
+    #[cfg(feature = "patterns")]
     value_format: ValueFormat,
+    #[cfg(any(feature = "patterns", feature = "redis"))]
+    max_value_size: Option<usize>,
 }
 
 impl CacheKitBuilder {
-    /// Where everything is kept; a memory store of its own by default.
+    /// Where everything is kept; a memory store of its own by default. Not together with `connect`, which makes the store.
     ///
     /// # Examples
     /// ```
@@ -111,20 +129,104 @@ impl CacheKitBuilder {
         self
     }
 
-    /// How values are written, and how large they may be (64 MiB by default); [`ValueFormat::json`] by default.
+    /// How much of a lifetime is taken away at random, so that entries written together do not expire together; none by
+    /// default.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, Jitter};
+    ///
+    /// let kit = CacheKit::builder().jitter(Jitter::fraction(0.1)?).build()?;
+    /// # Ok::<(), cachekit::Error>(())
+    /// ```
+    #[cfg(feature = "patterns")]
+    pub fn jitter(mut self, jitter: Jitter) -> Self {
+        self.jitter = Some(jitter);
+        self
+    }
+
+    /// How values are written; [`ValueFormat::json`] by default. Its own limit counts only where it is the smaller one, see
+    /// [`max_value_size`](Self::max_value_size).
     ///
     /// # Examples
     /// ```
     /// use cachekit::{CacheKit, ValueFormat};
     ///
-    /// let format = ValueFormat::plain_json().with_max_size(1 << 20);
-    /// let kit = CacheKit::builder().value_format(format).build()?;
+    /// let kit = CacheKit::builder().value_format(ValueFormat::plain_json()).build()?;
     /// # Ok::<(), cachekit::Error>(())
     /// ```
     #[cfg(feature = "patterns")]
     pub fn value_format(mut self, format: ValueFormat) -> Self {
         self.value_format = format;
         self
+    }
+
+    /// Largest value in bytes, before and after compression.
+    ///
+    /// Two places look at a value's size: the value format, which refuses to encode or decode more, and the store, which
+    /// refuses to send more. This sets the format's limit (in place of the one in
+    /// [`value_format`](Self::value_format)) and, with `connect`, the Redis store's. A store given ready made keeps its
+    /// own, and refuses what is larger.
+    ///
+    /// Where it is not called, the format takes the smaller of its own limit and the store's: 64 MiB by default.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[cfg(not(feature = "patterns"))] fn main() {}
+    /// # #[cfg(feature = "patterns")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// use cachekit::{CacheKit, ErrorKind};
+    ///
+    /// let kit = CacheKit::builder().max_value_size(1_000).build()?;
+    /// let error = kit.global().set("blob", &"x".repeat(2_000)).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TooLarge);
+    /// # Ok(()) }
+    /// ```
+    #[cfg(any(feature = "patterns", feature = "redis"))]
+    pub fn max_value_size(mut self, bytes: usize) -> Self {
+        self.max_value_size = Some(bytes);
+        self
+    }
+
+    /// Connects to a Redis or Valkey server, `redis://[user:password@]host[:port][/database]`, and puts the kit together.
+    ///
+    /// The store has its defaults, but for the limit of [`max_value_size`](Self::max_value_size).
+    ///
+    /// # Errors
+    /// - [`Configuration`](cachekit_store::ErrorKind::Configuration) for a URL that cannot be read, for a value limit beyond
+    ///   512 MiB, and where a [`store`](Self::store) was given too;
+    /// - [`Unavailable`](cachekit_store::ErrorKind::Unavailable) or [`Timeout`](cachekit_store::ErrorKind::Timeout) where
+    ///   nothing answers at the address;
+    /// - [`Unauthenticated`](cachekit_store::ErrorKind::Unauthenticated) for a wrong user or password;
+    /// - those of [`build`](Self::build).
+    ///
+    /// # Cancel safety
+    /// A dropped call leaves no connection behind.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use cachekit::{CacheKit, ErrorKind, MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let builder = CacheKit::builder().store(Arc::new(MemoryStore::new()));
+    /// let error = builder.connect("redis://127.0.0.1:6379").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Configuration);
+    /// # }
+    /// ```
+    #[cfg(feature = "redis")]
+    pub async fn connect(self, url: &str) -> Result<CacheKit> {
+        if self.store.is_some() {
+            return Err(Error::new(ErrorKind::Configuration, "connect")
+                .with_detail("a store was given, and an address to connect another to"));
+        }
+        let mut store = RedisStore::builder(url);
+        if let Some(bytes) = self.max_value_size {
+            store = store.max_value_size(bytes);
+        }
+        let store = Arc::new(store.connect().await?);
+        self.store(store).build()
     }
 
     /// Checks the options and puts the kit together. Connects nowhere.
@@ -149,14 +251,24 @@ impl CacheKitBuilder {
         if let Some(namespace) = self.namespace {
             schema = schema.with_namespace(namespace);
         }
+        #[cfg(feature = "patterns")]
+        let levels = LevelCaches::builder(Arc::clone(&store), schema.clone())
+            .ttls(self.level_ttls)
+            .jitter(self.jitter.unwrap_or(Jitter::NONE))
+            .format(limited(self.value_format, self.max_value_size, &*store))
+            .build()?;
         Ok(CacheKit {
             #[cfg(feature = "patterns")]
-            levels: LevelCaches::builder(Arc::clone(&store), schema.clone())
-                .ttls(self.level_ttls)
-                .format(self.value_format)
-                .build()?,
+            levels,
             store,
             schema,
         })
     }
+}
+
+/// The format with the limit that was chosen, else with one that the store takes as well.
+#[cfg(feature = "patterns")]
+fn limited(format: ValueFormat, chosen: Option<usize>, store: &dyn Store) -> ValueFormat {
+    let smaller = format.max_size().min(store.capabilities().max_value_size);
+    format.with_max_size(chosen.unwrap_or(smaller))
 }

@@ -9,8 +9,6 @@ use cachekit_keys::{KeyFamily, Pattern, ProjectId, SessionId};
 use cachekit_patterns::{
     CacheBuilder, CacheCounts, GlobalCache, LevelCaches, ProjectCache, SessionCache,
 };
-#[cfg(feature = "redis")]
-use cachekit_store::RedisStore;
 use cachekit_store::{Result, ServerFacts, Store};
 #[cfg(feature = "patterns")]
 use serde::{Serialize, de::DeserializeOwned};
@@ -60,7 +58,8 @@ impl CacheKit {
 
     /// Connects to a Redis or Valkey server, with every default: `redis://[user:password@]host[:port][/database]`.
     ///
-    /// Use a [`builder`](Self::builder) with a `RedisStore` of your own for other time-outs, and for a namespace.
+    /// A namespace, jitter or other limits take a [`builder`](Self::builder) and its [`connect`](CacheKitBuilder::connect);
+    /// other time-outs a `RedisStore` of your own.
     ///
     /// # Errors
     /// [`Configuration`](cachekit_store::ErrorKind::Configuration) for a URL that cannot be read,
@@ -82,8 +81,7 @@ impl CacheKit {
     /// ```
     #[cfg(feature = "redis")]
     pub async fn connect(url: &str) -> Result<Self> {
-        let store = RedisStore::connect(url).await?;
-        Self::builder().store(Arc::new(store)).build()
+        Self::builder().connect(url).await
     }
 
     /// Starts a kit with options.

@@ -35,7 +35,7 @@
 //!
 //! # Cargo features
 //! On by default:
-//! - `redis`: the Redis store and `CacheKit::connect`.
+//! - `redis`: the Redis store, `CacheKit::connect` and `CacheKitBuilder::connect`.
 //! - `bincode`: the bincode codec.
 //! - `zstd`: compression of values above 1 KiB.
 //! - `patterns`: the typed caches, and the methods of [`CacheKit`] that make them.

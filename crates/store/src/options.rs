@@ -315,11 +315,24 @@ pub struct ScanRequest {
     pub pattern: Pattern,
     /// Where to go on.
     pub cursor: ScanCursor,
-    /// About how many keys the store looks at in this step (not how many it reports); default 1 000, at least 1.
+    /// About how many keys the store looks at in this step (not how many it reports); default 1 000, from 1 to
+    /// [`MAX_COUNT`](Self::MAX_COUNT): a store takes what lies outside as the nearest of the two.
     pub count: usize,
 }
 
 impl ScanRequest {
+    /// Most keys that one step looks at: a server answers no one else during a step.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_keys::Pattern;
+    /// use cachekit_store::ScanRequest;
+    ///
+    /// let request = ScanRequest::new(Pattern::everything()).with_count(usize::MAX);
+    /// assert_eq!(request.count, ScanRequest::MAX_COUNT);
+    /// ```
+    pub const MAX_COUNT: usize = 10_000;
+
     /// The first step over all keys that match `pattern`.
     #[must_use]
     pub fn new(pattern: Pattern) -> Self {
@@ -330,10 +343,10 @@ impl ScanRequest {
         }
     }
 
-    /// Another number of keys to look at in this step.
+    /// Another number of keys to look at in this step, brought into the range from 1 to [`MAX_COUNT`](Self::MAX_COUNT).
     #[must_use]
     pub fn with_count(mut self, count: usize) -> Self {
-        self.count = count.max(1);
+        self.count = count.clamp(1, Self::MAX_COUNT);
         self
     }
 

@@ -2,6 +2,9 @@
 
 use std::env;
 
+use super::kind::KINDS;
+use crate::failure::{Failure, Outcome};
+
 /// What the environment demands.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Requirement {
@@ -13,25 +16,35 @@ pub(crate) enum Requirement {
 
 impl Requirement {
     /// `CACHEKIT_REQUIRE_SERVERS`, else whether `CI` is set.
-    pub(crate) fn from_environment() -> Self {
-        match env::var("CACHEKIT_REQUIRE_SERVERS") {
-            Ok(value) => Self::parse(&value),
+    /// An unknown name is an error, as in the testkit: a typing error must not relax the run.
+    pub(crate) fn from_environment() -> Outcome<Self> {
+        Ok(match env::var("CACHEKIT_REQUIRE_SERVERS") {
+            Ok(value) => Self::parse(&value)?,
             Err(_) if env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false")) => {
                 Self::Any
             }
             Err(_) => Self::Nothing,
-        }
+        })
     }
 
-    fn parse(value: &str) -> Self {
-        match value {
+    fn parse(value: &str) -> Outcome<Self> {
+        let kind = |name: &str| {
+            let name = name.trim();
+            if KINDS.iter().any(|kind| kind.name == name) {
+                return Ok(name.to_owned());
+            }
+            Err(Failure::new(format!(
+                "CACHEKIT_REQUIRE_SERVERS names no known server: {name}"
+            )))
+        };
+        Ok(match value {
             "" | "0" => Self::Nothing,
             "1" | "true" => Self::Any,
-            list => Self::Kinds(list.split(',').map(|name| name.trim().to_owned()).collect()),
-        }
+            list => Self::Kinds(list.split(',').map(kind).collect::<Outcome<_>>()?),
+        })
     }
 
-    /// What is missing, in words. An unknown name counts as missing, so that a typing error does not relax the run.
+    /// What is missing, in words.
     pub(super) fn unsatisfied(&self, present: &[&str]) -> Option<String> {
         match self {
             Self::Nothing => None,
@@ -52,23 +65,33 @@ impl Requirement {
 mod tests {
     use super::Requirement;
 
-    #[test]
-    fn any_server_satisfies_an_unspecific_requirement_and_none_does_not() {
-        assert_eq!(Requirement::parse("1").unsatisfied(&["redis-7"]), None);
-        assert!(Requirement::parse("1").unsatisfied(&[]).is_some());
+    fn parse(value: &str) -> Requirement {
+        Requirement::parse(value).unwrap()
     }
 
     #[test]
-    fn listed_kinds_are_required_one_by_one_and_a_typing_error_is_noticed() {
-        let requirement = Requirement::parse("redis-7, valkey-8,redis8");
+    fn any_server_satisfies_an_unspecific_requirement_and_none_does_not() {
+        assert_eq!(parse("1").unsatisfied(&["redis-7"]), None);
+        assert!(parse("1").unsatisfied(&[]).is_some());
+    }
+
+    #[test]
+    fn listed_kinds_are_required_one_by_one() {
+        let requirement = parse("redis-7, valkey-8,redis-8");
         assert_eq!(
             requirement.unsatisfied(&["redis-7"]),
-            Some("valkey-8, redis8".to_owned())
+            Some("valkey-8, redis-8".to_owned())
         );
     }
 
     #[test]
+    fn a_typing_error_is_noticed() {
+        let failure = Requirement::parse("redis-7,redis8").unwrap_err();
+        assert!(failure.to_string().ends_with(": redis8"), "{failure}");
+    }
+
+    #[test]
     fn zero_requires_nothing() {
-        assert_eq!(Requirement::parse("0").unsatisfied(&[]), None);
+        assert_eq!(parse("0").unsatisfied(&[]), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    CacheKit, Codec, ErrorKind, Key, KeyExpiry, LevelTtls, MemoryStore, Namespace, Pattern,
+    CacheKit, Codec, ErrorKind, Jitter, Key, KeyExpiry, LevelTtls, MemoryStore, Namespace, Pattern,
     ProjectId, ProjectKey, SessionId, Store, Ttl, ValueFormat,
 };
 
@@ -123,4 +123,49 @@ async fn a_kit_counts_all_its_handles_caches_and_clones() {
 
     assert_eq!((kit.counts().hits, kit.counts().misses), (1, 1));
     assert_eq!((cache.counts().hits, cache.counts().misses), (0, 1));
+}
+
+#[tokio::test]
+async fn the_jitter_shortens_lifetimes() {
+    let kit = CacheKit::builder()
+        .level_ttls(LevelTtls::default().with_session(Ttl::seconds(1_000_000)))
+        .jitter(Jitter::fraction(0.5).unwrap())
+        .build()
+        .unwrap();
+    let session = kit.session(&session());
+    let mut shortest = Duration::MAX;
+    for number in 0..20 {
+        let name = format!("n{number}");
+        session.set(&name, &1).await.unwrap();
+        let KeyExpiry::In(left) = session.expiry(&name).await.unwrap() else {
+            panic!("a lifetime");
+        };
+        shortest = shortest.min(left);
+    }
+    // That twenty draws are all from the upper tenth does not happen.
+    assert!(shortest < Duration::from_secs(950_000), "{shortest:?}");
+    assert!(shortest > Duration::from_secs(499_000), "{shortest:?}");
+}
+
+#[tokio::test]
+async fn the_smaller_limit_of_format_and_store_holds_unless_one_is_chosen() {
+    let refused = async |builder: crate::CacheKitBuilder| {
+        let kit = builder.build().unwrap();
+        // It compresses to a few bytes, so that a store's own limit would let it pass.
+        let outcome = kit.global().set("text", &"a".repeat(5_000)).await;
+        outcome.err().map(|error| error.kind())
+    };
+    let store = |bytes| Arc::new(MemoryStore::builder().max_value_size(bytes).build());
+    let format = |bytes| ValueFormat::json().with_max_size(bytes);
+
+    let small_store = CacheKit::builder().store(store(100));
+    assert_eq!(refused(small_store).await, Some(ErrorKind::TooLarge));
+    let small_format = CacheKit::builder().value_format(format(100));
+    assert_eq!(refused(small_format).await, Some(ErrorKind::TooLarge));
+    let chosen = CacheKit::builder().max_value_size(100);
+    assert_eq!(refused(chosen).await, Some(ErrorKind::TooLarge));
+    let chosen_over_the_format = CacheKit::builder()
+        .value_format(format(100))
+        .max_value_size(20_000);
+    assert_eq!(refused(chosen_over_the_format).await, None);
 }

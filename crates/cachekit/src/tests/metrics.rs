@@ -17,9 +17,9 @@ use crate::{CacheKit, SessionId};
 struct Recording(Mutex<Vec<(String, Arc<AtomicU64>)>>);
 
 impl Recording {
-    fn value(&self, outcome: &str) -> Option<u64> {
+    fn value(&self, kit: &str, outcome: &str) -> Option<u64> {
         let counters = self.0.lock().unwrap();
-        let name = format!("cachekit_requests_total outcome={outcome}");
+        let name = format!("cachekit_requests_total kit={kit} outcome={outcome}");
         let counter = counters.iter().find(|(known, _)| *known == name)?;
         Some(counter.1.load(Ordering::Relaxed))
     }
@@ -59,13 +59,37 @@ async fn hits_and_misses_reach_the_recorder() {
         [Some(1), None, None]
     );
     let recording = Recording::default();
-    with_local_recorder(&recording, || kit.record_metrics());
+    with_local_recorder(&recording, || kit.record_metrics("main"));
     assert_eq!(
-        (recording.value("hit"), recording.value("miss")),
+        (
+            recording.value("main", "hit"),
+            recording.value("main", "miss")
+        ),
         (Some(1), Some(2))
     );
     assert_eq!(
-        (recording.value("corrupt"), recording.value("newer")),
+        (
+            recording.value("main", "corrupt"),
+            recording.value("main", "newer")
+        ),
         (Some(0), Some(0))
+    );
+}
+
+#[tokio::test]
+async fn kits_of_one_process_are_told_apart() {
+    let (one, other) = (CacheKit::memory(), CacheKit::memory());
+    one.global().get::<u8>("absent").await.unwrap();
+    let recording = Recording::default();
+    with_local_recorder(&recording, || {
+        one.record_metrics("one");
+        other.record_metrics("other");
+    });
+    assert_eq!(
+        (
+            recording.value("one", "miss"),
+            recording.value("other", "miss")
+        ),
+        (Some(1), Some(0))
     );
 }

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, sync::Arc};
 
-use crate::{CacheKit, ErrorKind, RedisStore};
+use crate::{CacheKit, ErrorKind, MemoryStore, RedisStore};
 
 #[tokio::test]
 async fn a_wrong_url_is_a_configuration_error() {
@@ -39,4 +39,18 @@ fn debug_shows_no_credentials() {
     let builder = CacheKit::builder().store(Arc::new(store));
     assert!(!format!("{builder:?}").contains("hunter2"));
     assert!(!format!("{:?}", builder.build().unwrap()).contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_store_and_an_address_contradict_each_other() {
+    let builder = CacheKit::builder().store(Arc::new(MemoryStore::new()));
+    let error = builder.connect("redis://127.0.0.1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+}
+
+#[tokio::test]
+async fn the_value_limit_reaches_the_store_that_is_connected() {
+    let builder = CacheKit::builder().max_value_size(513 << 20);
+    let error = builder.connect("redis://127.0.0.1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
 }

@@ -16,9 +16,6 @@ use crate::{
     ScanPage, ScanRequest, ServerFacts, SetItem, SetOptions, Store,
 };
 
-/// Most keys that one step of a scan looks at, whatever the request asks for: a step holds a shard's lock.
-const MAX_SCAN_COUNT: usize = 10_000;
-
 /// A store inside the process, with the semantics of a Redis server.
 ///
 /// Clones share one set of data. It serves as the cache of a service of a single process, and in tests as a
@@ -303,7 +300,8 @@ impl Store for MemoryStore {
             Error::new(ErrorKind::InvalidInput, "scan")
                 .with_detail("the cursor is not one of this store")
         })?;
-        let count = request.count.clamp(1, MAX_SCAN_COUNT);
+        // The field is public, so its range is not a given. A step holds a shard's lock.
+        let count = request.count.clamp(1, ScanRequest::MAX_COUNT);
         let (keys, next) = self.keyspace.walk(place, &request.pattern, count);
         Ok(ScanPage::new(
             keys,

@@ -273,7 +273,9 @@ impl Store for RedisStore {
         if !request.pattern.is_everything() {
             command.arg("MATCH").arg(request.pattern.as_bytes());
         }
-        command.arg("COUNT").arg(request.count.max(1));
+        command
+            .arg("COUNT")
+            .arg(request.count.clamp(1, ScanRequest::MAX_COUNT));
         let reply = self.link.command(operation, &command).await?;
         let mut parts = list(operation, reply, Some(2))?.into_iter();
         let cursor = optional_bytes(operation, parts.next().unwrap_or(Value::Nil))?

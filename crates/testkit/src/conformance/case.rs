@@ -132,7 +132,7 @@ fn data_cases() -> Vec<Case> {
             after_replaces_any_ttl if_none_leaves_a_running_ttl at_least_raises_a_shorter_ttl
             at_least_leaves_a_longer_or_absent_ttl never_persists changes_of_missing_keys_are_refused;
         scan: every_key_is_found other_namespaces_are_not_reported
-            literals_in_patterns_match_only_themselves pages_are_bounded
+            literals_in_patterns_match_only_themselves pages_are_bounded a_huge_count_is_taken
             keys_that_stay_are_found_while_others_come_and_go deleting_what_matches_spares_the_rest;
         limits: the_largest_small_value_is_taken a_value_over_the_limit_is_refused_and_nothing_written
             one_value_over_the_limit_refuses_the_whole_batch errors_hold_no_values;

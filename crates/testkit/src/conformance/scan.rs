@@ -82,6 +82,20 @@ pub(super) async fn pages_are_bounded(fixture: &Fixture) {
     );
 }
 
+pub(super) async fn a_huge_count_is_taken(fixture: &Fixture) {
+    let keys = fixture.space.keys("k", 100);
+    put_all(fixture, &keys).await;
+    let mut request = ScanRequest::new(fixture.space.everything()).with_count(usize::MAX);
+    let mut found = BTreeSet::new();
+    loop {
+        let page = fixture.store.scan(&request).await.unwrap();
+        found.extend(page.keys);
+        let Some(next) = page.next else { break };
+        request = request.continue_from(next);
+    }
+    assert_eq!(found, BTreeSet::from_iter(keys));
+}
+
 pub(super) async fn keys_that_stay_are_found_while_others_come_and_go(fixture: &Fixture) {
     let staying = fixture.space.keys("stays", 300);
     let passing = fixture.space.keys("passes", 1_000);

@@ -72,6 +72,9 @@ pub struct Choice {
 impl Choice {
     /// The findings of this process, made at the first call.
     ///
+    /// # Panics
+    /// If `CACHEKIT_REQUIRE_SERVERS` names a server that is not known.
+    ///
     /// # Cancel safety
     /// A dropped first call leaves the work to the next.
     pub async fn of_process() -> &'static Self {
@@ -136,15 +139,17 @@ impl Required {
         }
     }
 
+    /// # Panics
+    /// For an unknown name, so that a typing error does not relax the run.
     fn parse(value: &str) -> Self {
-        let kinds: Vec<Kind> = value
-            .split(',')
-            .filter_map(|name| Kind::from_name(name.trim()))
-            .collect();
+        let kind = |name: &str| {
+            Kind::from_name(name.trim())
+                .unwrap_or_else(|| panic!("CACHEKIT_REQUIRE_SERVERS names no known server: {name}"))
+        };
         match value {
             "" | "0" => Self::Nothing,
-            _ if kinds.is_empty() => Self::Any,
-            _ => Self::Kinds(kinds),
+            "1" | "true" => Self::Any,
+            list => Self::Kinds(list.split(',').map(kind).collect()),
         }
     }
 
@@ -242,5 +247,10 @@ mod tests {
     fn an_empty_or_zero_requirement_requires_nothing() {
         assert_eq!(Required::parse(""), Required::Nothing);
         assert_eq!(Required::parse("0"), Required::Nothing);
+    }
+    #[test]
+    #[should_panic(expected = "names no known server: redis8")]
+    fn a_typing_error_is_noticed() {
+        Required::parse("redis-7,redis8");
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! It hides whether the server is a container or a process; what each can do differently lives in their own modules.
 
-use std::{env, fs::OpenOptions, io::Write};
-
-use super::{Choice, Kind, ServerError, Source, docker::Container, local::Process};
+use super::{
+    Choice, Kind, ServerError, Source,
+    docker::Container,
+    local::Process,
+    log::{note_use, skipped},
+};
 
 /// A running server of the test's own, without persistence, that ends when the value is dropped.
 ///
@@ -64,7 +67,7 @@ impl Server {
             }
             Source::Absent(reason) => {
                 choice.absent(kind, reason)?;
-                skipped(kind, reason);
+                skipped(kind.name(), reason);
                 return Ok(None);
             }
         };
@@ -168,31 +171,5 @@ impl Server {
             Backend::Container(container) => container.restart().await,
             Backend::Process(process) => process.restart().await,
         }
-    }
-}
-
-/// A test that returns early without a server says so: silence would read as success.
-#[expect(
-    clippy::print_stderr,
-    reason = "the line is for the person who reads the test's output"
-)]
-pub(super) fn skipped(kind: Kind, reason: &str) {
-    eprintln!("SKIPPED: {kind}: {reason}");
-    append(&format!("skipped {kind}"));
-}
-
-/// Lets the run count which servers its tests really used.
-pub(super) fn note_use(kind: Kind) {
-    append(&format!("used {kind}"));
-}
-
-/// Best effort: the file is a report and no test may depend on it.
-fn append(line: &str) {
-    let Some(path) = env::var_os("CACHEKIT_TEST_LOG") else {
-        return;
-    };
-    if let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path) {
-        // One write of one short line, so that processes do not interleave.
-        let _ = file.write_all(format!("{line}\n").as_bytes());
     }
 }

@@ -16,8 +16,8 @@
 //! | `CACHEKIT_TEST_SOURCE_REDIS_7`, `..._REDIS_8`, `..._VALKEY_8` | `docker:image:tag`, `local:/path/of/program` or `none:why` |
 //! | `CACHEKIT_TEST_URL_REDIS_7`, ... | the server that the run shares, already started |
 //! | `CACHEKIT_TEST_RUN` | label of the run's containers, by which they are swept away at the end |
-//! | `CACHEKIT_TEST_LOG` | file that takes one line for each use of a server |
-//! | `CACHEKIT_REQUIRE_SERVERS` | `1` requires any server, a list such as `redis-7,valkey-8` requires exactly those; `CI` counts as `1` |
+//! | `CACHEKIT_TEST_LOG` | file that takes one line for each use of a server and for each absence: `used KIND TEST`, `skipped WHAT TEST` |
+//! | `CACHEKIT_REQUIRE_SERVERS` | `1` requires any server, a list such as `redis-7,valkey-8` requires exactly those, and an unknown name is an error; `CI` counts as `1` |
 //!
 //! Nothing outlives its test for long. A local server ends when the process that started it ends, in whatever way; a
 //! container ends with its handle, or, if the process was killed, after [`MAX_LIFETIME`].
@@ -42,6 +42,7 @@ mod error;
 mod handle;
 mod kind;
 mod local;
+mod log;
 mod ping;
 mod shared;
 
@@ -50,5 +51,6 @@ pub use docker::MAX_LIFETIME;
 pub use error::ServerError;
 pub use handle::Server;
 pub use kind::Kind;
+pub use log::skipped;
 pub use ping::ping;
 pub use shared::SharedServer;

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use super::{Kind, Server, ServerError, handle::note_use};
+use super::{Kind, Server, ServerError, log::note_use};
 
 /// A server that other tests use at the same time. It has no way to stop or configure it, on purpose.
 ///
@@ -59,6 +59,7 @@ impl SharedServer {
             .iter()
             .find_map(|(known, weak)| weak.upgrade().filter(|_| *known == kind))
         {
+            note_use(kind);
             return Ok(Some(Self::keeping(server)));
         }
         let Some(server) = Server::start(kind).await? else {
