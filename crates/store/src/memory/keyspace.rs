@@ -93,6 +93,10 @@ impl Keyspace {
         self.settled(shard_of(hash), reserved, |table| {
             let answer = work(table);
             table.sweep(now, SWEPT_BUCKETS);
+            // A write that began before the store was closed leaves nothing behind after it.
+            if self.is_closed() {
+                *table = Table::default();
+            }
             answer
         })
     }
