@@ -29,6 +29,12 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// The least a store can do, with values of at most `max_value_size` bytes.
+    ///
+    /// # Examples
+    /// ```
+    /// let facts = cachekit_store::Capabilities::basic(1 << 20);
+    /// assert!(!facts.scripts && facts.max_value_size == 1 << 20);
+    /// ```
     #[must_use]
     pub const fn basic(max_value_size: usize) -> Self {
         Self {

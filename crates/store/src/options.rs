@@ -81,6 +81,9 @@ pub struct SetOptions {
 
 impl SetOptions {
     /// Writes in any case, with the expiration given.
+    ///
+    /// # Examples
+    /// See [`Expiration`].
     #[must_use]
     pub const fn new(expiration: Expiration) -> Self {
         Self {
@@ -90,12 +93,18 @@ impl SetOptions {
     }
 
     /// Writes in any case, expiring `ttl` later.
+    ///
+    /// # Examples
+    /// See [`SetOptions`].
     #[must_use]
     pub const fn ttl(ttl: Ttl) -> Self {
         Self::new(Expiration::After(ttl))
     }
 
     /// The same write under a condition.
+    ///
+    /// # Examples
+    /// See [`SetOptions`].
     #[must_use]
     pub const fn with_condition(mut self, condition: Condition) -> Self {
         self.condition = condition;
@@ -127,6 +136,9 @@ pub struct SetItem {
 
 impl SetItem {
     /// A write of `value` to `key`.
+    ///
+    /// # Examples
+    /// See [`SetItem`].
     #[must_use]
     pub fn new(key: Key, value: impl Into<Bytes>, options: SetOptions) -> Self {
         Self {
@@ -175,6 +187,12 @@ pub struct Entry {
 
 impl Entry {
     /// An entry as a store answers it.
+    ///
+    /// # Examples
+    /// ```
+    /// let entry = cachekit_store::Entry::new("v".into(), None);
+    /// assert_eq!(entry.value, "v");
+    /// ```
     #[must_use]
     pub fn new(value: Bytes, expires_in: Option<Duration>) -> Self {
         Self { value, expires_in }
@@ -268,6 +286,9 @@ pub struct Increment {
 
 impl Increment {
     /// An addition to a counter that lives for `ttl` from its first use.
+    ///
+    /// # Examples
+    /// See [`Increment`].
     #[must_use]
     pub fn new(key: Key, by: i64, ttl: Ttl) -> Self {
         Self {
@@ -278,6 +299,15 @@ impl Increment {
     }
 
     /// An addition to a counter that never expires.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_keys::Key;
+    /// use cachekit_store::Increment;
+    ///
+    /// assert_eq!(Increment::persistent(Key::from_raw("total")?, 1).ttl, None);
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
     #[must_use]
     pub fn persistent(key: Key, by: i64) -> Self {
         Self { key, by, ttl: None }
@@ -334,6 +364,9 @@ impl ScanRequest {
     pub const MAX_COUNT: usize = 10_000;
 
     /// The first step over all keys that match `pattern`.
+    ///
+    /// # Examples
+    /// See [`ScanRequest`].
     #[must_use]
     pub fn new(pattern: Pattern) -> Self {
         Self {
@@ -344,6 +377,9 @@ impl ScanRequest {
     }
 
     /// Another number of keys to look at in this step, brought into the range from 1 to [`MAX_COUNT`](Self::MAX_COUNT).
+    ///
+    /// # Examples
+    /// See [`ScanRequest`].
     #[must_use]
     pub fn with_count(mut self, count: usize) -> Self {
         self.count = count.clamp(1, Self::MAX_COUNT);
@@ -351,6 +387,9 @@ impl ScanRequest {
     }
 
     /// The next step, from the cursor that the last one answered.
+    ///
+    /// # Examples
+    /// See [`ScanPage`].
     #[must_use]
     pub fn continue_from(mut self, cursor: ScanCursor) -> Self {
         self.cursor = cursor;
@@ -395,6 +434,12 @@ pub struct ScanPage {
 
 impl ScanPage {
     /// A step's result.
+    ///
+    /// # Examples
+    /// ```
+    /// let last = cachekit_store::ScanPage::new(Vec::new(), None);
+    /// assert!(last.next.is_none());
+    /// ```
     #[must_use]
     pub fn new(keys: Vec<Key>, next: Option<ScanCursor>) -> Self {
         Self { keys, next }

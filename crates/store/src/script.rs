@@ -37,6 +37,9 @@ pub struct Script {
 
 impl Script {
     /// A script from its name and Lua text.
+    ///
+    /// # Examples
+    /// See [`Script`].
     #[must_use]
     pub const fn new(name: &'static str, lua: &'static str) -> Self {
         Self { name, lua }
@@ -65,6 +68,9 @@ pub struct ScriptCall {
 
 impl ScriptCall {
     /// A run with `keys` and `args`.
+    ///
+    /// # Examples
+    /// See [`ScriptCall`].
     #[must_use]
     pub fn new(keys: Vec<Key>, args: Vec<Bytes>) -> Self {
         Self { keys, args }

@@ -29,6 +29,9 @@ pub struct SubscribeRequest {
 
 impl SubscribeRequest {
     /// Listens to one channel.
+    ///
+    /// # Examples
+    /// See [`SubscribeRequest`].
     #[must_use]
     pub fn channel(name: impl Into<Bytes>) -> Self {
         Self {
@@ -38,6 +41,9 @@ impl SubscribeRequest {
     }
 
     /// Listens to all channels whose names match a glob pattern.
+    ///
+    /// # Examples
+    /// See [`SubscribeRequest`].
     #[must_use]
     pub fn pattern(pattern: impl Into<Bytes>) -> Self {
         Self {
@@ -107,6 +113,23 @@ pub struct Subscription {
 
 impl Subscription {
     /// Wraps the stream of a store.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::{pin::Pin, task::{Context, Poll}};
+    /// use cachekit_store::{PubSubItem, Subscription};
+    /// use futures_core::Stream;
+    ///
+    /// struct Silent;
+    /// impl Stream for Silent {
+    ///     type Item = PubSubItem;
+    ///     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<PubSubItem>> {
+    ///         Poll::Ready(None)
+    ///     }
+    /// }
+    /// let subscription = Subscription::new(Silent);
+    /// # drop(subscription);
+    /// ```
     pub fn new(items: impl Stream<Item = PubSubItem> + Send + 'static) -> Self {
         Self {
             items: Box::pin(items),

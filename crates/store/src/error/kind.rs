@@ -70,6 +70,9 @@ impl ErrorKind {
     ///
     /// Whether repeating is also *safe* is another question:
     /// see [`Error::may_have_applied`](crate::Error::may_have_applied).
+    ///
+    /// # Examples
+    /// See [`ErrorKind`].
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         matches!(

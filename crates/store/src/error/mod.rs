@@ -49,6 +49,9 @@ struct Inner {
 
 impl Error {
     /// An error of `kind`, met in `operation` (the name of the method or command, in lower case).
+    ///
+    /// # Examples
+    /// See [`Error`].
     #[must_use]
     pub fn new(kind: ErrorKind, operation: &'static str) -> Self {
         Self {
@@ -64,12 +67,28 @@ impl Error {
     }
 
     /// Adds what a person needs to know beyond the kind. Never put a value or a credential here.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::{Error, ErrorKind};
+    /// let error = Error::new(ErrorKind::TooLarge, "set").with_detail("12 bytes, at most 8");
+    /// assert_eq!(error.to_string(), "set: too large: 12 bytes, at most 8");
+    /// ```
     #[must_use]
     pub fn with_detail(self, detail: impl Into<String>) -> Self {
         self.change(|inner| inner.detail = Some(detail.into()))
     }
 
     /// Adds the key in question; an error shows its first 64 characters.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_keys::Key;
+    /// use cachekit_store::{Error, ErrorKind};
+    /// let error = Error::new(ErrorKind::WrongType, "get").with_key(&Key::from_raw("a:list")?);
+    /// assert_eq!(error.key(), Some("a:list"));
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
     #[must_use]
     pub fn with_key(self, key: &Key) -> Self {
         let shown = String::from_utf8_lossy(key.as_bytes());
@@ -83,36 +102,66 @@ impl Error {
     }
 
     /// Adds the cause.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::error::Error as _;
+    /// use cachekit_store::{Error, ErrorKind};
+    /// let cause = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    /// let error = Error::new(ErrorKind::Unavailable, "get").with_source(cause);
+    /// assert!(error.source().is_some());
+    /// ```
     #[must_use]
     pub fn with_source(self, source: impl error::Error + Send + Sync + 'static) -> Self {
         self.change(|inner| inner.source = Some(Arc::new(source)))
     }
 
     /// States whether the server may have carried out the change although the call failed.
+    ///
+    /// # Examples
+    /// See [`Error`].
     #[must_use]
     pub fn with_may_have_applied(self, may_have_applied: bool) -> Self {
         self.change(|inner| inner.may_have_applied = may_have_applied)
     }
 
     /// What the caller can do about it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::{Error, ErrorKind};
+    /// assert_eq!(Error::new(ErrorKind::Closed, "get").kind(), ErrorKind::Closed);
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
     }
 
     /// The method or command that failed.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::{Error, ErrorKind};
+    /// assert_eq!(Error::new(ErrorKind::Closed, "get").operation(), "get");
+    /// ```
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.inner.operation
     }
 
     /// The key in question, shortened to 64 characters.
+    ///
+    /// # Examples
+    /// See [`Error::with_key`].
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.inner.key.as_deref()
     }
 
     /// Whether the same call may succeed later without a change by the caller.
+    ///
+    /// # Examples
+    /// See [`Error`].
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.inner.kind.is_retryable()
@@ -122,6 +171,9 @@ impl Error {
     ///
     /// `false` means that it certainly did not: the request was refused, or never sent.
     /// Reads are always `false`. A mutation that is not idempotent must not be repeated where this is `true`.
+    ///
+    /// # Examples
+    /// See [`Error`].
     #[must_use]
     pub fn may_have_applied(&self) -> bool {
         self.inner.may_have_applied

@@ -58,18 +58,49 @@ impl RedisStoreBuilder {
     }
 
     /// The password of the default user, in place of one in the URL.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::RedisStore;
+    ///
+    /// let store = RedisStore::builder("redis://127.0.0.1:6379")
+    ///     .password("from a secret store")
+    ///     .build()?; // connects with the first call
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.credentials = Some((None, password.into()));
         self
     }
 
     /// An ACL user and its password, in place of those in the URL.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::RedisStore;
+    ///
+    /// let store = RedisStore::builder("redis://127.0.0.1:6379")
+    ///     .user("reader", "from a secret store")
+    ///     .build()?; // connects with the first call
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
         self.credentials = Some((Some(name.into()), password.into()));
         self
     }
 
     /// Longest time for one attempt to connect, TLS and authentication included; default 500 ms, from 1 ms to 1 hour.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use cachekit_store::RedisStore;
+    ///
+    /// let store = RedisStore::builder("redis://127.0.0.1:6379")
+    ///     .connect_timeout(Duration::from_secs(2))
+    ///     .build()?; // connects with the first call
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -79,12 +110,33 @@ impl RedisStoreBuilder {
     ///
     /// A call that has no answer by then fails with [`ErrorKind::Timeout`]. Very large values and
     /// batches need more than the default on a slow network: a batch is one request with one deadline, however long.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use cachekit_store::RedisStore;
+    ///
+    /// let store = RedisStore::builder("redis://127.0.0.1:6379")
+    ///     .request_timeout(Duration::from_millis(250))
+    ///     .build()?; // connects with the first call
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
     }
 
     /// Largest value in bytes that is sent; default 64 MiB, at most 512 MiB, which is Redis's own limit.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::RedisStore;
+    ///
+    /// let store = RedisStore::builder("redis://127.0.0.1:6379")
+    ///     .max_value_size(8 << 20)
+    ///     .build()?; // connects with the first call
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
     pub fn max_value_size(mut self, bytes: usize) -> Self {
         self.max_value_size = bytes;
         self
@@ -95,6 +147,14 @@ impl RedisStoreBuilder {
     /// # Errors
     /// [`ErrorKind::Configuration`] for a URL that cannot be read, one of Sentinel (not built yet), a TLS URL without
     /// the feature `tls`, a time-out or a value limit out of its range.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::{ErrorKind, RedisStore};
+    ///
+    /// let error = RedisStore::builder("not a URL").build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Configuration);
+    /// ```
     pub fn build(self) -> Result<RedisStore> {
         self.check()?;
         let info = self.connection_info()?;
@@ -120,6 +180,9 @@ impl RedisStoreBuilder {
     ///
     /// # Cancel safety
     /// A dropped call leaves no connection behind.
+    ///
+    /// # Examples
+    /// See [`RedisStoreBuilder`].
     pub async fn connect(self) -> Result<RedisStore> {
         let store = self.build()?;
         store.ping().await?;

@@ -47,6 +47,9 @@ pub struct RedisStore {
 impl RedisStore {
     /// Options for the server at `url`: `redis://[user:password@]host[:port][/database]`, or
     /// `rediss://` with the feature `tls`.
+    ///
+    /// # Examples
+    /// See [`RedisStoreBuilder`].
     pub fn builder(url: &str) -> RedisStoreBuilder {
         RedisStoreBuilder::new(url)
     }
@@ -55,6 +58,9 @@ impl RedisStore {
     ///
     /// # Errors
     /// Those of [`RedisStoreBuilder::connect`].
+    ///
+    /// # Examples
+    /// See [`RedisStore`].
     pub async fn connect(url: &str) -> Result<Self> {
         Self::builder(url).connect().await
     }
@@ -70,6 +76,14 @@ impl RedisStore {
     ///
     /// # Errors
     /// Those that every call of a [`Store`] can meet.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn f() -> Result<(), cachekit_store::Error> {
+    /// let store = cachekit_store::RedisStore::connect("redis://127.0.0.1:6379").await?;
+    /// store.ping().await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn ping(&self) -> Result<()> {
         self.link
             .command(Operation::read("ping"), &redis::cmd("PING"))
