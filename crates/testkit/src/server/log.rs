@@ -9,7 +9,7 @@ use super::Kind;
 /// One line on standard error, and one in the run's log, by which `cargo xtask test` counts the test as skipped.
 ///
 /// # Examples
-/// ```
+/// ```no_run
 /// cachekit_testkit::server::skipped("python3", "no such program on the path");
 /// ```
 #[expect(
