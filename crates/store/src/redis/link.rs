@@ -273,7 +273,10 @@ impl Core {
 impl Dialling {
     /// The attempt under way, or a new one; the last failure while the back-off runs.
     fn join_or_start(&mut self, core: &Arc<Core>) -> Result<Attempt> {
-        if let Some((attempt, _)) = &self.attempt {
+        // One that ended without saying so was cut off by the end of its runtime.
+        if let Some((attempt, task)) = &self.attempt
+            && !task.is_finished()
+        {
             return Ok(attempt.clone());
         }
         if let Some((until, error)) = &self.back_off
@@ -283,9 +286,9 @@ impl Dialling {
         }
         let task = tokio::spawn(Arc::clone(core).attempt());
         let handle = task.abort_handle();
-        // A task ends without a result only when the link is closed or its runtime is shut down.
+        let watched = Arc::downgrade(core);
         let attempt = task
-            .map(|joined| joined.unwrap_or_else(|_| Err(closed())))
+            .map(move |joined| joined.unwrap_or_else(|_| Err(cut_off(&watched))))
             .boxed()
             .shared();
         self.attempt = Some((attempt.clone(), handle));
@@ -325,6 +328,17 @@ impl Live {
         first
             .err()
             .map(|since| Duration::from_millis(now.saturating_sub(since)))
+    }
+}
+
+/// An attempt ends without a result when the link is closed, or when the runtime that it began on is shut down.
+fn cut_off(core: &Weak<Core>) -> Error {
+    match core.upgrade() {
+        Some(core) if !core.closed.load(Ordering::SeqCst) => {
+            Error::new(ErrorKind::Unavailable, "connect")
+                .with_detail("the attempt ended with the runtime that it began on")
+        }
+        _ => closed(),
     }
 }
 

@@ -221,3 +221,32 @@ async fn a_refusal_within_a_batch_names_its_key_and_says_that_the_rest_was_writt
         Some(&b"1"[..])
     );
 }
+
+#[test]
+fn an_attempt_that_died_with_its_runtime_does_not_block_the_next() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let servers = runtime();
+    let Some(server) = servers.block_on(Server::start(Kind::Redis7)).unwrap() else {
+        return;
+    };
+    let store = RedisStore::builder(&server.url()).build().unwrap();
+    let short = runtime();
+    // Polled once: the attempt has begun and cannot have ended.
+    short.block_on(async {
+        let _ = tokio::time::timeout(Duration::ZERO, store.ping()).await;
+    });
+    drop(short);
+    let next = runtime();
+    next.block_on(async {
+        if let Err(error) = store.ping().await {
+            assert!(error.is_retryable(), "{error}");
+        }
+        store.ping().await.unwrap();
+    });
+    servers.block_on(async { drop(server) });
+}
