@@ -25,6 +25,7 @@ mod error;
 mod ext;
 mod facts;
 mod memory;
+mod observer;
 mod options;
 #[cfg(feature = "redis")]
 mod redis;
@@ -38,13 +39,16 @@ pub use self::{
     ext::StoreExt,
     facts::ServerFacts,
     memory::{MemoryStore, MemoryStoreBuilder},
+    observer::{CallOutcome, CircuitState, ConnectionState, Event, Observer, Observers},
     options::{
         Condition, Entry, Expiration, ExpireChange, Increment, KeyExpiry, ScanCursor, ScanPage,
         ScanRequest, SetItem, SetOptions,
     },
-    script::{Reply, Script, ScriptCall},
+    script::{
+        Reply, ScoreRange, Script, ScriptBody, ScriptCall, ScriptEffect, Transaction, ZAddCondition,
+    },
     store::Store,
-    subscription::{PubSubItem, SubscribeRequest, Subscription},
+    subscription::{Gap, PubSubItem, SubscribeRequest, Subscription},
 };
 
 #[cfg(feature = "redis")]

@@ -3,7 +3,7 @@
 use std::{future::poll_fn, pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use cachekit_store::{ErrorKind, PubSubItem, SubscribeRequest, Subscription};
+use cachekit_store::{ErrorKind, Gap, PubSubItem, SubscribeRequest, Subscription};
 use futures_core::Stream;
 
 use super::fixture::Fixture;
@@ -26,14 +26,20 @@ async fn next(subscription: &mut Subscription) -> PubSubItem {
 pub(super) async fn a_subscription_starts_with_a_gap(fixture: &Fixture) {
     let request = SubscribeRequest::channel(channel(fixture));
     let mut subscription = fixture.store.subscribe(request).await.unwrap();
-    assert_eq!(next(&mut subscription).await, PubSubItem::Gap);
+    assert_eq!(
+        next(&mut subscription).await,
+        PubSubItem::Gap(Gap::Subscribed)
+    );
 }
 
 pub(super) async fn a_subscriber_gets_what_is_published(fixture: &Fixture) {
     let channel = channel(fixture);
     let request = SubscribeRequest::channel(channel.clone());
     let mut subscription = fixture.store.subscribe(request).await.unwrap();
-    assert_eq!(next(&mut subscription).await, PubSubItem::Gap);
+    assert_eq!(
+        next(&mut subscription).await,
+        PubSubItem::Gap(Gap::Subscribed)
+    );
     let payload = Bytes::from_static(b"hello");
     assert_eq!(
         fixture

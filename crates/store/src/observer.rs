@@ -1,0 +1,195 @@
+//! How the parts of the kit report what they do, without knowing who listens.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{Error, ErrorKind, Gap};
+
+/// Hears of what the kit does: counts it, logs it, or shows it.
+///
+/// It is called in the middle of the work, often many thousand times a second and from many threads: it must not block,
+/// and must not call the kit. The layer [`Observed`](crate::Observed) reports the calls of any store; the Redis store, the
+/// subscription hub and the other layers report what becomes of connections, attempts and circuits.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use cachekit_store::{Event, Observer};
+///
+/// #[derive(Debug, Default)]
+/// struct Retries(AtomicU64);
+///
+/// impl Observer for Retries {
+///     fn observe(&self, event: &Event<'_>) {
+///         if let Event::Retry { .. } = event {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+/// ```
+pub trait Observer: fmt::Debug + Send + Sync + 'static {
+    /// Something happened.
+    fn observe(&self, event: &Event<'_>);
+}
+
+/// One thing that happened. Neither values nor credentials are in it; new kinds may be added.
+///
+/// # Examples
+/// See [`Observer`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A call of a store ended.
+    #[non_exhaustive]
+    Call {
+        /// The method, or the script's name.
+        operation: &'static str,
+        /// Keys or runs in the call; 1 where it has none.
+        batch: usize,
+        /// How it ended.
+        outcome: CallOutcome,
+        /// From the call to its end.
+        elapsed: Duration,
+    },
+    /// A connection was made, lost, or could not be made.
+    #[non_exhaustive]
+    Connection {
+        /// Host and port.
+        address: &'a str,
+        /// What became of it.
+        state: ConnectionState<'a>,
+    },
+    /// A subscription may have missed messages.
+    #[non_exhaustive]
+    Gap {
+        /// Why.
+        gap: Gap,
+    },
+    /// A call failed and is repeated.
+    #[non_exhaustive]
+    Retry {
+        /// The method, or the script's name.
+        operation: &'static str,
+        /// Which repetition this is, from 1.
+        attempt: u32,
+        /// The pause before it.
+        pause: Duration,
+        /// Why the last attempt failed.
+        error: &'a Error,
+    },
+    /// A circuit breaker changed its state.
+    #[non_exhaustive]
+    Circuit {
+        /// The state that it has now.
+        state: CircuitState,
+    },
+}
+
+/// How a call ended.
+///
+/// # Examples
+/// ```
+/// use cachekit_store::{CallOutcome, ErrorKind};
+/// assert_ne!(CallOutcome::Completed, CallOutcome::Failed(ErrorKind::Timeout));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallOutcome {
+    /// With an answer.
+    Completed,
+    /// With an error of this kind.
+    Failed(ErrorKind),
+    /// The caller dropped the future before its end.
+    Dropped,
+}
+
+/// What became of a connection.
+///
+/// # Examples
+/// See [`Event`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ConnectionState<'a> {
+    /// It was made.
+    Connected,
+    /// It was given up, or closed by the other side.
+    Lost,
+    /// It could not be made; the error names the address and the reason.
+    Failed(&'a Error),
+}
+
+/// What a circuit breaker does with calls.
+///
+/// # Examples
+/// ```
+/// use cachekit_store::CircuitState;
+/// assert_ne!(CircuitState::Open, CircuitState::Closed);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CircuitState {
+    /// Calls pass.
+    Closed,
+    /// Calls are refused at once.
+    Open,
+    /// One call is let through as a probe, the others are refused.
+    HalfOpen,
+}
+
+/// Any number of observers as one; none by default, which costs nothing.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+/// use cachekit_store::{Event, Observer, Observers};
+///
+/// #[derive(Debug)]
+/// struct Silent;
+/// impl Observer for Silent {
+///     fn observe(&self, _: &Event<'_>) {}
+/// }
+/// let both = Observers::none().with(Arc::new(Silent)).with(Arc::new(Silent));
+/// assert!(!both.is_empty());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Observers(Option<Arc<[Arc<dyn Observer>]>>);
+
+impl Observers {
+    /// Nobody listens.
+    ///
+    /// # Examples
+    /// See [`Observers`].
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// Adds one, which is told after those that are there.
+    ///
+    /// # Examples
+    /// See [`Observers`].
+    #[must_use]
+    pub fn with(self, observer: Arc<dyn Observer>) -> Self {
+        let before = self
+            .0
+            .iter()
+            .flat_map(|observers| observers.iter().cloned());
+        Self(Some(before.chain([observer]).collect()))
+    }
+
+    /// Whether nobody listens.
+    ///
+    /// # Examples
+    /// See [`Observers`].
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Observer for Observers {
+    fn observe(&self, event: &Event<'_>) {
+        for observer in self.0.iter().flat_map(|observers| observers.iter()) {
+            observer.observe(event);
+        }
+    }
+}
