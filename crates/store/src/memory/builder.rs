@@ -112,6 +112,7 @@ impl MemoryStoreBuilder {
     pub fn build(self) -> MemoryStore {
         let mut capabilities = Capabilities::basic(self.max_value_size);
         capabilities.clustered = self.clustered;
+        capabilities.scripts = true;
         MemoryStore::from_parts(Keyspace::new(self.byte_budget), capabilities)
     }
 }

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_keys::Key;
 
-use super::{MemoryStoreBuilder, eviction, keyspace::Keyspace, table::Place};
+use super::{MemoryStoreBuilder, commands, eviction, keyspace::Keyspace, table::Place};
 use crate::{
-    Capabilities, Entry, Error, ErrorKind, ExpireChange, Increment, KeyExpiry, Result, ScanCursor,
-    ScanPage, ScanRequest, ServerFacts, SetItem, SetOptions, Store,
+    Capabilities, Entry, Error, ErrorKind, ExpireChange, Increment, KeyExpiry, Reply, Result,
+    ScanCursor, ScanPage, ScanRequest, Script, ScriptCall, ServerFacts, SetItem, SetOptions, Store,
 };
 
 /// A store inside the process, with the semantics of a Redis server.
@@ -50,8 +50,8 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct MemoryStore {
-    keyspace: Arc<Keyspace>,
-    capabilities: Capabilities,
+    pub(super) keyspace: Arc<Keyspace>,
+    pub(super) capabilities: Capabilities,
 }
 
 impl MemoryStore {
@@ -179,14 +179,12 @@ impl MemoryStore {
     }
 
     fn check_size(&self, operation: &'static str, key: &Key, value: &Bytes) -> Result<()> {
-        let (len, max) = (value.len(), self.capabilities.max_value_size);
-        if len > max {
-            let detail = format!("{len} bytes, at most {max} are allowed");
-            return Err(Error::new(ErrorKind::TooLarge, operation)
-                .with_detail(detail)
-                .with_key(key));
-        }
-        Ok(())
+        commands::check_size(
+            operation,
+            key,
+            value.len(),
+            self.capabilities.max_value_size,
+        )
     }
 }
 
@@ -332,6 +330,16 @@ impl Store for MemoryStore {
             append_only: false,
             cluster: self.capabilities.clustered,
         })
+    }
+
+    /// Runs the script's [body](crate::ScriptBody), with the locks of its keys; see [`MemoryStore`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a script without a body. In cluster mode [`ErrorKind::CrossSlot`] where the keys
+    /// of one call do not share a slot: nothing has run then.
+    async fn run_script(&self, script: &Script, calls: &[ScriptCall]) -> Result<Vec<Reply>> {
+        self.check_open(script.name)?;
+        self.run_calls(script, calls)
     }
 
     /// Refuses later calls of all clones, and frees what is stored.
