@@ -10,7 +10,7 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use redis::{Pipeline, Value};
 
-use super::error::unexpected_reply;
+use super::error::{refused_at_first, unexpected_reply};
 use super::{
     builder::RedisStoreBuilder,
     commands, info,
@@ -277,7 +277,8 @@ impl Store for RedisStore {
         let operation = Operation::write("increment");
         let sums = self.link.increment(operation, increments).await?;
         let keys = increments.iter().map(|increment| &increment.key);
-        all(operation, keys, sums.into_iter())
+        let sums = sums.into_iter().map(|sum| sum.map_err(refused_at_first));
+        all(operation, keys, sums)
     }
 
     async fn scan(&self, request: &ScanRequest) -> Result<ScanPage> {
