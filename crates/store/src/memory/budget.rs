@@ -39,6 +39,12 @@ impl Budget {
         self.used.load(Relaxed)
     }
 
+    /// What eviction could take back.
+    #[cfg(test)]
+    pub(super) fn evictable(&self) -> u64 {
+        self.evictable.load(Relaxed)
+    }
+
     /// Sets `bytes` aside; answers whether the budget is kept with them.
     pub(super) fn reserve(&self, bytes: u64) -> bool {
         let used = self.used.fetch_add(bytes, Relaxed) + bytes;

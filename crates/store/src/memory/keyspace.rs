@@ -176,6 +176,15 @@ impl Keyspace {
         next
     }
 
+    /// Looks at every entry.
+    #[cfg(test)]
+    pub(super) fn visit(&self, mut visit: impl FnMut(&Entry)) {
+        let (mut next, mut left) = (Some(Place::START), usize::MAX);
+        while let Some(place) = next {
+            next = self.walk_shard(place, &mut left, &mut visit);
+        }
+    }
+
     /// Entries held, expired ones that have not been swept yet included.
     pub(super) fn len(&self) -> usize {
         self.shards
