@@ -1,6 +1,9 @@
 //! Runs as a whole: atomicity, failures half-way, batches, slots and time.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use cachekit_keys::Key;
@@ -90,7 +93,7 @@ pub(super) async fn no_update_is_lost_among_concurrent_runs(fixture: &Fixture) {
     let keys = pair(fixture);
     let mut tasks = JoinSet::new();
     for number in 0..100 {
-        let store = fixture.store.clone();
+        let store = Arc::clone(&fixture.store);
         let mut keys = keys.clone();
         // Half of them name the keys in the other order.
         if number % 2 == 1 {
@@ -122,13 +125,13 @@ pub(super) async fn runs_and_single_commands_do_not_mix(fixture: &Fixture) {
     let mut tasks = JoinSet::new();
     for _ in 0..50 {
         let (store, call) = (
-            fixture.store.clone(),
+            Arc::clone(&fixture.store),
             ScriptCall::new(keys.clone(), Vec::new()),
         );
         tasks.spawn(async move {
             store.run_script(&READ_MODIFY_WRITE, &[call]).await.unwrap();
         });
-        let (store, key) = (fixture.store.clone(), keys[0].clone());
+        let (store, key) = (Arc::clone(&fixture.store), keys[0].clone());
         tasks.spawn(async move {
             let once = Increment::persistent(key, 1);
             store.increment(&[once]).await.unwrap();
