@@ -2,7 +2,7 @@
 
 use super::{
     MemoryStore,
-    transaction::{Effects, Message, Run},
+    transaction::{Effects, Run},
 };
 use crate::{Error, ErrorKind, Reply, Result, Script, ScriptBody, ScriptCall, ScriptEffect};
 
@@ -47,14 +47,6 @@ impl MemoryStore {
         self.deliver(messages);
         // Nothing is rolled back, as on a server: what the body did before it failed stays.
         reply.map_err(|error| error.with_may_have_applied(applied))
-    }
-
-    /// Sends what a run has published, in order, now that its locks are free.
-    fn deliver(&self, messages: Vec<Message>) {
-        for (channel, payload) in messages {
-            // Nobody can listen here yet, so it reaches no one.
-            drop((channel, payload));
-        }
     }
 }
 

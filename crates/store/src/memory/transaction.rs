@@ -269,8 +269,11 @@ impl Transaction for Run<'_> {
     }
 
     fn publish(&mut self, channel: &[u8], payload: Bytes) {
-        let message = (Bytes::copy_from_slice(channel), payload);
-        self.effects.messages.push(message);
+        // What the store would refuse to publish is not sent, and fails nothing.
+        if payload.len() <= self.max_value_size {
+            let message = (Bytes::copy_from_slice(channel), payload);
+            self.effects.messages.push(message);
+        }
     }
 }
 

@@ -217,6 +217,7 @@ async fn messages_are_kept_in_order_until_the_run_ends() {
     let store = MemoryStore::new();
     let mut run = Run::begin(store.keyspace(), "test", &[], 100);
     run.publish(b"one", "1".into());
+    run.publish(b"too large", vec![0; 101].into());
     run.publish(b"two", "2".into());
     let Effects { wrote, messages } = run.end();
     assert!(!wrote);
