@@ -1,9 +1,9 @@
 //! Companions: the kit's own keys beside a key, always in its slot.
 //!
 //! A companion is named by the whole key that it accompanies, namespace included, so two keys never share one. It lives
-//! under `ck:`, where no pattern of a family looks.
+//! under `ck:`, where no pattern of a family looks. The wake-up channel of a key is named in the same way.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::Key;
 use crate::{KeyError, error::excerpt_bytes};
@@ -111,6 +111,43 @@ impl Key {
             out.put_slice(&self.0);
         }
         Self::from_rendered(out.freeze())
+    }
+
+    /// The channel on which waiters for this key are woken: `ck:wake:{T}:K`, where T is the key's effective hash tag, or
+    /// `ck:wake:{K}` where it has none; `ck:wake:{}:K` for a foreign key with a brace but no effective tag.
+    ///
+    /// Every key has one, companions too, and no two keys share one. It lies under `ck:`, where no [`Channel`] of a user can.
+    /// A server user that waits and wakes needs the channel permission `&ck:wake:*`.
+    ///
+    /// [`Channel`]: crate::Channel
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cachekit_keys::Key;
+    ///
+    /// assert_eq!(Key::from_raw("lock:report")?.wake_channel(), "ck:wake:{lock:report}");
+    /// assert_eq!(Key::from_raw("project:{p}:x")?.wake_channel(), "ck:wake:{p}:project:{p}:x");
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn wake_channel(&self) -> Bytes {
+        let has_brace = || self.0.iter().any(|byte| matches!(byte, b'{' | b'}'));
+        let (tag, is_whole) = match self.hash_tag() {
+            Some(tag) => (tag, false),
+            // No tag has a name for it, and an empty one belongs to no other key.
+            None if has_brace() => (&b""[..], false),
+            None => (&self.0[..], true),
+        };
+        let mut out = BytesMut::with_capacity(2 * self.0.len() + 16);
+        out.put_slice(b"ck:wake:{");
+        out.put_slice(tag);
+        out.put_slice(b"}");
+        if !is_whole {
+            out.put_slice(b":");
+            out.put_slice(&self.0);
+        }
+        out.freeze()
     }
 
     /// Undoes [`Key::companion`]: the kind, and the key that this one accompanies. `None` for any other key.

@@ -81,6 +81,27 @@ impl Pattern {
         }
     }
 
+    /// Takes any glob, to listen to channels: unlike [`raw`](Self::raw) also one that matches everything, because to hear too
+    /// much destroys nothing. Nothing is escaped, and no namespace is added.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Empty`], and [`KeyError::TooLong`] beyond 4 096 bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use cachekit_keys::Pattern;
+    /// assert!(Pattern::glob("?*")?.matches(b"events:version_promoted"));
+    /// assert!(Pattern::glob("").is_err());
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    pub fn glob(bytes: impl Into<Bytes>) -> Result<Self, KeyError> {
+        let bytes = bytes.into();
+        check_length(WHAT, bytes.len(), Self::MAX_BYTES)?;
+        Ok(Self::rendered(bytes))
+    }
+
     /// The longest pattern, in bytes.
     const MAX_BYTES: usize = 4096;
 

@@ -8,7 +8,7 @@ use proptest::{
 };
 
 use super::{raw_id, schema};
-use crate::{CompanionKind, Key, KeyError, ProjectId, ProjectKey};
+use crate::{Channel, CompanionKind, Key, KeyError, ProjectId, ProjectKey};
 
 fn foreign_key() -> impl Strategy<Value = Key> {
     prop_oneof![
@@ -51,6 +51,20 @@ proptest! {
             prop_assert_eq!(companion.slot(), key.slot());
             prop_assert!(!schema.project_keys(&id).matches(companion.as_bytes()));
             prop_assert!(!schema.pattern("project:*").expect("a known family").matches(companion.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn two_keys_never_share_a_wake_up_channel(a in foreign_key(), b in foreign_key()) {
+        prop_assert_eq!(a == b, a.wake_channel() == b.wake_channel());
+    }
+
+    #[test]
+    fn a_wake_up_channel_is_in_its_keys_slot_where_the_key_has_companions(key in foreign_key()) {
+        let channel = Key::from_raw(key.wake_channel()).expect("a short channel");
+        prop_assert!(channel.is_reserved());
+        if key.companion(CompanionKind::Lease).is_ok() {
+            prop_assert_eq!(channel.slot(), key.slot());
         }
     }
 
@@ -108,4 +122,19 @@ fn a_companion_may_be_longer_than_a_key() {
     let companion = key.companion(CompanionKind::Lease).expect("it has a tag");
     assert!(companion.as_bytes().len() > Key::MAX_BYTES);
     assert_eq!(Key::from_raw(companion.to_bytes()), Ok(companion));
+}
+
+#[test]
+fn keys_that_look_like_each_others_wake_up_channels_have_different_ones() {
+    let channel = |key: &'static str| Key::from_raw(key).expect("a short key").wake_channel();
+    assert_eq!(channel("{a}"), "ck:wake:{a}:{a}");
+    assert_eq!(channel("a}:{a"), "ck:wake:{}:a}:{a");
+    assert_eq!(channel("ck:lease:{a}"), "ck:wake:{a}:ck:lease:{a}");
+}
+
+#[test]
+fn a_users_channel_is_never_a_wake_up_channel() {
+    let channel = Key::from_raw("a").expect("a short key").wake_channel();
+    assert!(Channel::parse(&channel).is_err());
+    assert!(Channel::new("ck:wake:a").is_err());
 }

@@ -1,7 +1,7 @@
 //! Options of a memory store.
 
-use super::{MemoryStore, keyspace::Keyspace};
-use crate::Capabilities;
+use super::{MemoryStore, channels::Channels, keyspace::Keyspace};
+use crate::{Capabilities, Observers};
 
 const DEFAULT_MAX_VALUE_SIZE: usize = 64 << 20;
 const DEFAULT_BYTE_BUDGET: u64 = 256 << 20;
@@ -114,6 +114,8 @@ impl MemoryStoreBuilder {
         let mut capabilities = Capabilities::basic(self.max_value_size);
         capabilities.clustered = self.clustered;
         capabilities.scripts = true;
-        MemoryStore::from_parts(Keyspace::new(self.byte_budget), capabilities)
+        capabilities.pubsub = true;
+        let channels = Channels::new(Observers::none());
+        MemoryStore::from_parts(Keyspace::new(self.byte_budget), channels, capabilities)
     }
 }

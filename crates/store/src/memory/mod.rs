@@ -11,6 +11,7 @@
 mod access;
 mod budget;
 mod builder;
+mod channels;
 mod clock;
 mod commands;
 mod entry;

@@ -11,11 +11,13 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 
 use super::{
-    MemoryStoreBuilder, commands, eviction, keyspace::Keyspace, table::Place, transaction::Message,
+    MemoryStoreBuilder, channels::Channels, commands, eviction, keyspace::Keyspace, table::Place,
+    transaction::Message,
 };
 use crate::{
     Capabilities, Entry, Error, ErrorKind, ExpireChange, Increment, KeyExpiry, Reply, Result,
     ScanCursor, ScanPage, ScanRequest, Script, ScriptCall, ServerFacts, SetItem, SetOptions, Store,
+    SubscribeRequest, Subscription,
 };
 
 /// A store inside the process, with the semantics of a Redis server.
@@ -65,6 +67,7 @@ use crate::{
 #[derive(Clone)]
 pub struct MemoryStore {
     pub(super) keyspace: Arc<Keyspace>,
+    channels: Arc<Channels>,
     pub(super) capabilities: Capabilities,
 }
 
@@ -95,9 +98,14 @@ impl MemoryStore {
         MemoryStoreBuilder::new()
     }
 
-    pub(super) fn from_parts(keyspace: Keyspace, capabilities: Capabilities) -> Self {
+    pub(super) fn from_parts(
+        keyspace: Keyspace,
+        channels: Channels,
+        capabilities: Capabilities,
+    ) -> Self {
         Self {
             keyspace: Arc::new(keyspace),
+            channels: Arc::new(channels),
             capabilities,
         }
     }
@@ -183,8 +191,7 @@ impl MemoryStore {
     /// Sends what a run of a script has published, in order, now that its locks are free.
     pub(super) fn deliver(&self, messages: Vec<Message>) {
         for (channel, payload) in messages {
-            // Nobody can listen here, so it reaches no one.
-            drop((channel, payload));
+            self.channels.publish(&channel, payload);
         }
     }
 
@@ -196,6 +203,15 @@ impl MemoryStore {
     fn check_open(&self, operation: &'static str) -> Result<()> {
         if self.keyspace.is_closed() {
             return Err(Error::new(ErrorKind::Closed, operation));
+        }
+        Ok(())
+    }
+
+    fn check_payload(&self, payload: &Bytes) -> Result<()> {
+        let (len, max) = (payload.len(), self.capabilities.max_value_size);
+        if len > max {
+            return Err(Error::new(ErrorKind::TooLarge, "publish")
+                .with_detail(format!("{len} bytes, at most {max} are allowed")));
         }
         Ok(())
     }
@@ -367,5 +383,6 @@ impl Store for MemoryStore {
     /// Refuses later calls of all clones, and frees what is stored.
     async fn close(&self) {
         self.keyspace.close();
+        self.channels.close();
     }
 }
