@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cachekit_keys::{Key, Pattern, Ttl};
 use futures_util::future::join;
 
-use crate::{Error, Increment, KeyExpiry, Result, ScanRequest, SetOptions, Store};
+use crate::{Error, Increment, KeyExpiry, Result, ScanRequest, SetOptions, Store, Wakeup};
 
 /// Conveniences over any [`Store`], implemented once for all of them.
 ///
@@ -58,6 +58,26 @@ pub trait StoreExt: Store {
             .increment(&[Increment::new(key.clone(), by, ttl)])
             .await?;
         Ok(answers.into_iter().next().unwrap_or(by))
+    }
+
+    /// Registers for the wake-ups of a key; see [`Wakeup`]. Look at the state *after* this has returned.
+    ///
+    /// # Errors
+    /// Those of [`Store::subscribe`]. [`Wakeup::never`] stands in where waiting for the time-out will do.
+    ///
+    /// # Cancel safety
+    /// A dropped call leaves no registration behind.
+    async fn wakeup(&self, key: &Key) -> Result<Wakeup> {
+        Wakeup::on(self, key.wake_channel()).await
+    }
+
+    /// Wakes those who wait for a change under a key; answers as [`Store::publish`] does. Waiters look again by themselves
+    /// after a while, so that a failure only costs them time.
+    ///
+    /// # Errors
+    /// Those of [`Store::publish`].
+    async fn wake(&self, key: &Key) -> Result<u64> {
+        self.publish(&key.wake_channel(), Bytes::new()).await
     }
 
     /// Deletes all keys that match `pattern`, in bounded batches; answers how many existed.

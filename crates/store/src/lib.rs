@@ -5,8 +5,9 @@
 //! on by default). [`StoreExt`] adds conveniences to any store. All of them fail with one [`Error`],
 //! whose [kind](ErrorKind) says what the caller can do.
 //!
-//! With the feature `tracing` the Redis store tells of its connection: made (`DEBUG`), lost and not made (`WARN`), with the
-//! address and the reason, never with a credential, a key or a value.
+//! An [`Observer`] hears what becomes of connections, calls and subscriptions. With the feature `tracing` every Redis store
+//! has one that writes to the log: connections made (`DEBUG`), lost and not made (`WARN`), with the address and the reason,
+//! never with a credential, a key or a value.
 //!
 //! ```
 //! use cachekit_keys::{Key, Ttl};
@@ -32,6 +33,9 @@ mod redis;
 mod script;
 mod store;
 mod subscription;
+#[cfg(feature = "tracing")]
+mod tracing_observer;
+mod wakeup;
 
 pub use self::{
     capability::Capabilities,
@@ -49,9 +53,12 @@ pub use self::{
     },
     store::Store,
     subscription::{Gap, PubSubItem, SubscribeRequest, Subscription},
+    wakeup::{Wakeup, Woken},
 };
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisStore, RedisStoreBuilder};
 #[cfg(feature = "mock")]
 pub use self::store::MockStore;
+#[cfg(feature = "tracing")]
+pub use self::tracing_observer::TracingObserver;

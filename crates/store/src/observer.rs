@@ -64,6 +64,18 @@ pub enum Event<'a> {
         /// Why.
         gap: Gap,
     },
+    /// The server withdrew a permission while the connection was away: streams that listened there have ended.
+    #[non_exhaustive]
+    SubscriptionRefused {
+        /// What the server said.
+        error: &'a Error,
+    },
+    /// A task of `Tasks` panicked, and ended by it.
+    #[non_exhaustive]
+    TaskPanicked {
+        /// The task's name.
+        name: &'a str,
+    },
     /// A call failed and is repeated.
     #[non_exhaustive]
     Retry {
@@ -113,6 +125,8 @@ pub enum ConnectionState<'a> {
     Connected,
     /// It was given up, or closed by the other side.
     Lost,
+    /// It was ended in good order: the store was closed, or nothing needed the connection any more.
+    Closed,
     /// It could not be made; the error names the address and the reason.
     Failed(&'a Error),
 }

@@ -117,10 +117,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "run_script").with_detail(script.name))
     }
 
-    /// Publishes a message; answers how many subscribers got it. Delivery is at most once.
+    /// Publishes a message; answers how many got it. Delivery is at most once, to those who listen at this moment.
+    ///
+    /// On a server the number counts connections, and one again for each of its patterns that match; all subscriptions of a
+    /// store share a connection, and on a cluster only those of one node count. Only 0 and "more" mean something there.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] without the capability `pubsub`.
+    /// [`ErrorKind::TooLarge`] for a payload beyond [`Capabilities::max_value_size`], [`ErrorKind::PermissionDenied`] where
+    /// the user may not publish on the channel, [`ErrorKind::Unsupported`] without the capability `pubsub`.
     async fn publish(&self, channel: &Bytes, payload: Bytes) -> Result<u64> {
         let _ = (channel, payload);
         Err(Error::new(ErrorKind::Unsupported, "publish"))
@@ -128,14 +132,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Listens to channels until the subscription is dropped.
     ///
+    /// What is published after this has returned reaches the subscription, or a [`Gap`](crate::Gap) stands in its place. So:
+    /// subscribe, *then* look at the state that the messages are about.
+    ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] without the capability `pubsub`.
+    /// [`ErrorKind::PermissionDenied`] where the user may not listen to one of the names, which leaves other subscriptions
+    /// alone; [`ErrorKind::InvalidInput`] for a request that names nothing, or a pattern that is empty or longer than 4 096
+    /// bytes; [`ErrorKind::Unsupported`] without the capability `pubsub`.
+    ///
+    /// # Cancel safety
+    /// A dropped call leaves no subscription behind.
     async fn subscribe(&self, request: SubscribeRequest) -> Result<Subscription> {
         let _ = request;
         Err(Error::new(ErrorKind::Unsupported, "subscribe"))
     }
 
-    /// Takes no more calls, waits for those in flight, and ends the store's connections. Later calls answer
+    /// Takes no more calls, waits for those in flight, and ends the store's subscriptions and connections. Later calls answer
     /// [`ErrorKind::Closed`]. Idempotent. Calls in flight end by their own deadline at the latest.
     ///
     /// # Cancel safety

@@ -380,7 +380,18 @@ impl Store for MemoryStore {
         self.run_calls(script, calls)
     }
 
-    /// Refuses later calls of all clones, and frees what is stored.
+    /// Answers the number of subscriptions that got it.
+    async fn publish(&self, channel: &Bytes, payload: Bytes) -> Result<u64> {
+        self.check_open("publish")?;
+        self.check_payload(&payload)?;
+        Ok(self.channels.publish(channel, payload))
+    }
+
+    async fn subscribe(&self, request: SubscribeRequest) -> Result<Subscription> {
+        self.channels.subscribe(request)
+    }
+
+    /// Refuses later calls of all clones, ends their subscriptions, and frees what is stored.
     async fn close(&self) {
         self.keyspace.close();
         self.channels.close();

@@ -8,11 +8,12 @@ use redis::{
 
 use super::{
     error::dial_error,
+    hub::{Endpoint, Hub, HubOptions},
     link::{Link, LinkOptions},
     scripts::{ScriptClock, ScriptTexts},
     store::RedisStore,
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Observer, Observers, Result};
 
 /// Default limit of a value: 64 MiB. Redis itself stops at 512 MiB.
 const DEFAULT_MAX_VALUE_SIZE: usize = 64 << 20;
@@ -46,6 +47,7 @@ pub struct RedisStoreBuilder {
     request_timeout: Duration,
     max_value_size: usize,
     script_clock: Option<ScriptClock>,
+    observers: Observers,
 }
 
 impl RedisStoreBuilder {
@@ -57,6 +59,7 @@ impl RedisStoreBuilder {
             request_timeout: Duration::from_secs(1),
             max_value_size: DEFAULT_MAX_VALUE_SIZE,
             script_clock: None,
+            observers: default_observers(),
         }
     }
 
@@ -165,6 +168,37 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Adds an observer of the store's connections and of the gaps in its subscriptions. It may be called several times.
+    ///
+    /// With the feature `tracing` a `TracingObserver` is there from the beginning.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+    /// use cachekit_store::{ConnectionState, Event, Observer, RedisStore};
+    ///
+    /// #[derive(Debug, Default)]
+    /// struct Losses(AtomicU64);
+    ///
+    /// impl Observer for Losses {
+    ///     fn observe(&self, event: &Event<'_>) {
+    ///         if let Event::Connection { state: ConnectionState::Lost, .. } = event {
+    ///             self.0.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let losses = Arc::new(Losses::default());
+    /// let store = RedisStore::builder("redis://127.0.0.1:6379")
+    ///     .observer(losses.clone())
+    ///     .build()?; // connects with the first call
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers = self.observers.with(observer);
+        self
+    }
+
     /// Checks the options without connecting; the first call connects.
     ///
     /// # Errors
@@ -184,16 +218,27 @@ impl RedisStoreBuilder {
         let address = shown_address(info.addr());
         let client = redis::Client::open(info)
             .map_err(|error| dial_error(&error, "the address was not accepted"))?;
+        let endpoint = Endpoint {
+            client: client.clone(),
+            address: address.clone(),
+        };
+        let hub_options = HubOptions {
+            connect_timeout: self.connect_timeout,
+            request_timeout: self.request_timeout,
+            observers: self.observers.clone(),
+        };
+        let hub = Hub::new(hub_options, move || vec![endpoint.clone()]);
         let link = Link::new(
             client,
             LinkOptions {
                 address,
                 connect_timeout: self.connect_timeout,
                 request_timeout: self.request_timeout,
+                observers: self.observers,
             },
             ScriptTexts::new(self.script_clock),
         );
-        Ok(RedisStore::new(link, self.max_value_size))
+        Ok(RedisStore::new(link, hub, self.max_value_size))
     }
 
     /// Checks the options, connects and authenticates.
@@ -263,6 +308,13 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("max_value_size", &self.max_value_size)
             .finish_non_exhaustive()
     }
+}
+
+fn default_observers() -> Observers {
+    let observers = Observers::none();
+    #[cfg(feature = "tracing")]
+    let observers = observers.with(Arc::new(crate::TracingObserver));
+    observers
 }
 
 fn configuration(detail: &str) -> Error {

@@ -20,8 +20,8 @@ use parking_lot::Mutex;
 use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, aio::MultiplexedConnection};
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::{error::dial_error, inflight::InFlight, scripts::ScriptTexts, trace};
-use crate::{Error, ErrorKind, Result};
+use super::{error::dial_error, inflight::InFlight, scripts::ScriptTexts};
+use crate::{ConnectionState, Error, ErrorKind, Event, Observer, Observers, Result};
 
 /// Requests queued for the socket before callers wait.
 const PIPELINE_BUFFER: usize = 1_024;
@@ -39,6 +39,7 @@ pub(super) struct LinkOptions {
     pub(super) address: String,
     pub(super) connect_timeout: Duration,
     pub(super) request_timeout: Duration,
+    pub(super) observers: Observers,
 }
 
 /// The store's way to its server. Dropping it ends the connection and an attempt to make one.
@@ -182,7 +183,10 @@ impl std::fmt::Debug for Link {
 
 impl Core {
     fn end(&self) {
-        self.live.lock().take();
+        let live = self.live.lock().take();
+        if live.is_some() {
+            self.observe(ConnectionState::Closed);
+        }
         if let Some((_, task)) = self.dialling.lock().attempt.take() {
             task.abort();
         }
@@ -197,11 +201,13 @@ impl Core {
             Ok(live) => {
                 dialling.failures = 0;
                 dialling.back_off = None;
+                drop(dialling);
                 self.install(live)
             }
             Err(error) => {
-                trace::dial_failed(&error);
                 dialling.note_failure(&error);
+                drop(dialling);
+                self.observe(ConnectionState::Failed(&error));
                 Err(error)
             }
         }
@@ -213,8 +219,9 @@ impl Core {
         if self.closed.load(Ordering::SeqCst) {
             return Err(closed());
         }
-        trace::connected(&self.options.address);
         *slot = Some(Arc::clone(&live));
+        drop(slot);
+        self.observe(ConnectionState::Connected);
         Ok(live)
     }
 
@@ -265,8 +272,15 @@ impl Core {
             .is_some_and(|current| Arc::ptr_eq(current, live))
         {
             slot.take();
-            trace::lost(&self.options.address);
+            drop(slot);
+            self.observe(ConnectionState::Lost);
         }
+    }
+
+    fn observe(&self, state: ConnectionState<'_>) {
+        let address = &self.options.address;
+        let observers = &self.options.observers;
+        observers.observe(&Event::Connection { address, state });
     }
 }
 

@@ -5,11 +5,12 @@
 //!
 //! One multiplexed RESP3 connection serves all callers of a store. [`link`] keeps it alive,
 //! [`request`] sends with a deadline, [`error`] and [`reply`] translate what comes back, and
-//! [`store`] speaks the commands.
+//! [`store`] speaks the commands. A second connection serves all subscriptions: see [`hub`].
 
 mod builder;
 mod commands;
 mod error;
+mod hub;
 mod inflight;
 mod info;
 mod link;
@@ -19,6 +20,5 @@ mod scripts;
 mod store;
 #[cfg(test)]
 mod tests;
-mod trace;
 
 pub use self::{builder::RedisStoreBuilder, store::RedisStore};

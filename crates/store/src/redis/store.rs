@@ -13,7 +13,9 @@ use redis::{Pipeline, Value};
 use super::error::{refused_at_first, unexpected_reply};
 use super::{
     builder::RedisStoreBuilder,
-    commands, info,
+    commands,
+    hub::Hub,
+    info,
     link::Link,
     reply::{integer, key_expiry, list, optional_bytes, stored},
     request::Operation,
@@ -21,12 +23,18 @@ use super::{
 use crate::{
     Capabilities, Entry, Error, ErrorKind, ExpireChange, Increment, KeyExpiry, Reply, Result,
     ScanCursor, ScanPage, ScanRequest, Script, ScriptCall, ServerFacts, SetItem, SetOptions, Store,
+    SubscribeRequest, Subscription,
 };
 
 /// A store on one Redis (6.2 or later; 7.0 for [`ExpireChange::IfNone`] and [`ExpireChange::AtLeast`]) or Valkey server.
 ///
 /// All clones and all tasks share one multiplexed RESP3 connection, which comes back by itself. Every
 /// call has a deadline ([`RedisStoreBuilder::request_timeout`]), and no command is ever sent twice.
+///
+/// All subscriptions share a second connection, which is made with the first of them and given up a minute after the last.
+/// It comes back by itself and subscribes again; each subscription is then given a [`Gap`](crate::Gap). A server that says
+/// nothing is asked for a sign of life every few seconds. Both connections end with [`close`](Store::close), and with the
+/// last clone.
 ///
 /// # Examples
 /// ```no_run
@@ -41,6 +49,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct RedisStore {
     link: Arc<Link>,
+    hub: Arc<Hub>,
     max_value_size: usize,
 }
 
@@ -65,9 +74,10 @@ impl RedisStore {
         Self::builder(url).connect().await
     }
 
-    pub(super) fn new(link: Link, max_value_size: usize) -> Self {
+    pub(super) fn new(link: Link, hub: Hub, max_value_size: usize) -> Self {
         Self {
             link: Arc::new(link),
+            hub: Arc::new(hub),
             max_value_size,
         }
     }
@@ -102,6 +112,19 @@ impl RedisStore {
                 self.max_value_size
             ))
             .with_key(key))
+    }
+
+    fn check_payload(&self, operation: Operation, payload: &Bytes) -> Result<()> {
+        if payload.len() <= self.max_value_size {
+            return Ok(());
+        }
+        Err(
+            Error::new(ErrorKind::TooLarge, operation.name).with_detail(format!(
+                "{} bytes, at most {} are allowed",
+                payload.len(),
+                self.max_value_size
+            )),
+        )
     }
 
     /// Sends one command a key in one pipeline and reads each reply.
@@ -165,6 +188,7 @@ impl Store for RedisStore {
         let mut capabilities = Capabilities::basic(self.max_value_size);
         capabilities.shared = true;
         capabilities.scripts = true;
+        capabilities.pubsub = true;
         capabilities
     }
 
@@ -354,7 +378,21 @@ impl Store for RedisStore {
         })
     }
 
+    async fn publish(&self, channel: &Bytes, payload: Bytes) -> Result<u64> {
+        let operation = Operation::write("publish");
+        self.check_payload(operation, &payload)?;
+        let mut command = redis::cmd("PUBLISH");
+        command.arg(&channel[..]).arg(&payload[..]);
+        let reached = integer(operation, self.link.command(operation, &command).await?)?;
+        u64::try_from(reached).map_err(|_| unexpected_reply(operation))
+    }
+
+    async fn subscribe(&self, request: SubscribeRequest) -> Result<Subscription> {
+        self.hub.subscribe(request).await
+    }
+
     async fn close(&self) {
+        self.hub.close();
         self.link.close().await;
     }
 }

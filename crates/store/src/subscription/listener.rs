@@ -53,7 +53,14 @@ impl Listener {
         })
     }
 
+    /// Its number among the listeners of the store.
+    #[cfg(feature = "redis")]
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// What a server has to be asked for.
+    #[cfg(feature = "redis")]
     pub(crate) fn names(&self) -> impl Iterator<Item = Name> + '_ {
         let channels = self.channels.iter().cloned().map(Name::Channel);
         let patterns = self.patterns.iter();

@@ -9,7 +9,7 @@ mod listener;
 pub(crate) mod listeners;
 mod queue;
 #[cfg(feature = "redis")]
-mod remote;
+pub(crate) mod remote;
 mod request;
 mod stream;
 #[cfg(test)]

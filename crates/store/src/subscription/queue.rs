@@ -116,6 +116,12 @@ impl Queue {
         self.waker.take()
     }
 
+    /// Whether messages count.
+    #[cfg(feature = "redis")]
+    pub(super) fn is_listening(&self) -> bool {
+        self.phase == Phase::Listening
+    }
+
     /// Nothing more will come.
     pub(super) fn end(&mut self) -> Option<Waker> {
         self.phase = Phase::Ended;

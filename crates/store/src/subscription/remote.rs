@@ -80,10 +80,10 @@ impl Listeners {
         self.state.lock().all.is_empty()
     }
 
-    /// Ends the streams of those who listen to a name; answers the names that nobody listens to any more.
-    pub(crate) fn end(&self, name: &Name) -> Vec<Name> {
+    /// Ends the streams of those who listen to a name. Those whose subscription is not confirmed yet stay.
+    pub(crate) fn end(&self, name: &Name) -> Ended {
         let mut wakers = Wakers::default();
-        let mut unwanted = Vec::new();
+        let mut ended = Ended::default();
         let mut state = self.state.lock();
         let group = match name {
             Name::Channel(channel) => state.channels.get(channel),
@@ -91,11 +91,24 @@ impl Listeners {
         };
         let group: Vec<Arc<Listener>> = group.cloned().unwrap_or_default();
         for listener in group {
-            unwanted.extend(state.leave(&listener));
-            wakers.extend(listener.queue.lock().end());
+            let mut queue = listener.queue.lock();
+            if queue.is_listening() {
+                wakers.extend(queue.end());
+                ended.listeners += 1;
+                ended.unwanted.extend(state.leave(&listener));
+            }
         }
         drop(state);
         wakers.wake();
-        unwanted
+        ended
     }
+}
+
+/// What became of the listeners to a name.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    /// How many were ended.
+    pub(crate) listeners: usize,
+    /// The names that nobody listens to any more.
+    pub(crate) unwanted: Vec<Name>,
 }

@@ -97,12 +97,28 @@ pub fn cases(capabilities: Capabilities) -> Vec<Case> {
         cases.extend(list! { scripts: without_the_capability_scripts_are_unsupported; });
     }
     if capabilities.pubsub {
-        cases.extend(list! { pubsub: a_subscriber_gets_what_is_published
-        a_subscription_starts_with_a_gap publishing_to_nobody_reaches_nobody; });
+        cases.extend(pubsub_cases());
     } else {
         cases.extend(list! { pubsub: without_the_capability_channels_are_unsupported; });
     }
     cases
+}
+
+fn pubsub_cases() -> Vec<Case> {
+    list! {
+        pubsub: a_subscriber_gets_what_is_published a_subscription_starts_with_a_gap
+            publishing_to_nobody_reaches_nobody messages_of_a_channel_come_in_order
+            all_subscribers_of_a_channel_get_each_message a_pattern_gets_the_channels_that_match
+            a_pattern_may_match_everything several_channels_share_a_subscription
+            a_message_comes_once_however_many_names_match a_dropped_subscription_is_forgotten
+            a_name_is_kept_while_anyone_listens_to_it
+            a_slow_listener_loses_the_oldest_and_is_told_how_many
+            channels_and_payloads_are_any_bytes hundreds_can_listen
+            dropped_subscribe_calls_leave_nothing_behind a_request_that_makes_no_sense_is_refused
+            a_payload_over_the_limit_is_refused closing_ends_subscriptions_after_what_was_received
+            subscriptions_end_with_the_last_handle a_waiter_is_woken_once_for_many_wake_ups;
+    }
+    .to_vec()
 }
 
 fn basic_cases() -> Vec<Case> {

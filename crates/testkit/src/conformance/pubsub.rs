@@ -1,70 +1,373 @@
 //! Channels, where the store has them; the typed refusal where it does not.
 
-use std::{future::poll_fn, pin::Pin, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
-use cachekit_store::{ErrorKind, Gap, PubSubItem, SubscribeRequest, Subscription};
-use futures_core::Stream;
+use cachekit_store::{ErrorKind, Gap, PubSubItem, StoreExt, SubscribeRequest, Subscription, Woken};
 
 use super::fixture::Fixture;
 
 /// Longest wait for a message.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it takes at most until a server has forgotten a subscription that was dropped.
+const FORGETTING: Duration = Duration::from_secs(5);
 
-fn channel(fixture: &Fixture) -> Bytes {
-    fixture.key("channel").to_bytes()
+fn channel(fixture: &Fixture, name: &str) -> Bytes {
+    fixture.key(name).to_bytes()
+}
+
+/// A glob that matches the channels of this case whose names begin with `stem`.
+fn glob(fixture: &Fixture, stem: &str) -> Bytes {
+    // The names of a case hold nothing that a glob takes for anything but itself.
+    [&fixture.key(stem).to_bytes()[..], b"*"].concat().into()
+}
+
+fn message(channel: &Bytes, payload: impl Into<Bytes>) -> PubSubItem {
+    PubSubItem::Message {
+        channel: channel.clone(),
+        payload: payload.into(),
+    }
 }
 
 async fn next(subscription: &mut Subscription) -> PubSubItem {
-    let item = poll_fn(|context| Pin::new(&mut *subscription).poll_next(context));
-    tokio::time::timeout(PATIENCE, item)
+    tokio::time::timeout(PATIENCE, subscription.next())
         .await
         .expect("in time")
         .expect("the stream goes on")
 }
 
-pub(super) async fn a_subscription_starts_with_a_gap(fixture: &Fixture) {
-    let request = SubscribeRequest::channel(channel(fixture));
+/// A subscription that has yielded its first item.
+async fn subscribe(fixture: &Fixture, request: SubscribeRequest) -> Subscription {
     let mut subscription = fixture.store.subscribe(request).await.unwrap();
     assert_eq!(
         next(&mut subscription).await,
         PubSubItem::Gap(Gap::Subscribed)
     );
+    subscription
+}
+
+async fn publish(fixture: &Fixture, channel: &Bytes, payload: impl Into<Bytes>) -> u64 {
+    let published = fixture.store.publish(channel, payload.into()).await;
+    published.unwrap()
+}
+
+/// Waits until nobody listens to a channel: at once in one process, after a moment on a server.
+async fn assert_forgotten(fixture: &Fixture, channel: &Bytes) {
+    let forgotten = async {
+        while publish(fixture, channel, "anybody?").await > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(FORGETTING, forgotten)
+        .await
+        .expect("the store forgets who does not listen any more");
+}
+
+pub(super) async fn a_subscription_starts_with_a_gap(fixture: &Fixture) {
+    let channel = channel(fixture, "channel");
+    let mut subscription = fixture
+        .store
+        .subscribe(SubscribeRequest::channel(channel.clone()))
+        .await
+        .unwrap();
+    publish(fixture, &channel, "hello").await;
+    assert_eq!(
+        next(&mut subscription).await,
+        PubSubItem::Gap(Gap::Subscribed)
+    );
+    assert_eq!(next(&mut subscription).await, message(&channel, "hello"));
 }
 
 pub(super) async fn a_subscriber_gets_what_is_published(fixture: &Fixture) {
-    let channel = channel(fixture);
+    let channel = channel(fixture, "channel");
+    let mut subscription = subscribe(fixture, SubscribeRequest::channel(channel.clone())).await;
+    assert_eq!(publish(fixture, &channel, "hello").await, 1);
+    assert_eq!(next(&mut subscription).await, message(&channel, "hello"));
+}
+
+pub(super) async fn publishing_to_nobody_reaches_nobody(fixture: &Fixture) {
+    let channel = channel(fixture, "channel");
+    assert_eq!(publish(fixture, &channel, "hello").await, 0);
+    let other = self::channel(fixture, "other");
+    let _other = subscribe(fixture, SubscribeRequest::channel(other)).await;
+    assert_eq!(publish(fixture, &channel, "hello").await, 0);
+}
+
+pub(super) async fn messages_of_a_channel_come_in_order(fixture: &Fixture) {
+    let channel = channel(fixture, "channel");
+    let mut subscription = subscribe(fixture, SubscribeRequest::channel(channel.clone())).await;
+    for number in 0..300 {
+        publish(fixture, &channel, number.to_string()).await;
+    }
+    for number in 0..300 {
+        assert_eq!(
+            next(&mut subscription).await,
+            message(&channel, number.to_string())
+        );
+    }
+}
+
+pub(super) async fn all_subscribers_of_a_channel_get_each_message(fixture: &Fixture) {
+    let channel = channel(fixture, "channel");
+    let mut subscriptions = Vec::new();
+    for _ in 0..20 {
+        subscriptions.push(subscribe(fixture, SubscribeRequest::channel(channel.clone())).await);
+    }
+    for text in ["one", "two"] {
+        assert!(publish(fixture, &channel, text).await >= 1);
+    }
+    for mut subscription in subscriptions {
+        assert_eq!(next(&mut subscription).await, message(&channel, "one"));
+        assert_eq!(next(&mut subscription).await, message(&channel, "two"));
+    }
+}
+
+pub(super) async fn a_pattern_gets_the_channels_that_match(fixture: &Fixture) {
+    let (one, two) = (channel(fixture, "a:1"), channel(fixture, "a:2"));
+    let other = channel(fixture, "b:1");
+    let mut subscription = subscribe(fixture, SubscribeRequest::pattern(glob(fixture, "a:"))).await;
+    assert_eq!(publish(fixture, &one, "1").await, 1);
+    assert_eq!(publish(fixture, &other, "no").await, 0);
+    assert_eq!(publish(fixture, &two, "2").await, 1);
+    assert_eq!(next(&mut subscription).await, message(&one, "1"));
+    assert_eq!(next(&mut subscription).await, message(&two, "2"));
+}
+
+pub(super) async fn a_pattern_may_match_everything(fixture: &Fixture) {
+    let channel = channel(fixture, "channel");
+    let mut subscription = subscribe(fixture, SubscribeRequest::pattern("?*")).await;
+    publish(fixture, &channel, "mine").await;
+    // Other cases may share the server.
+    while next(&mut subscription).await != message(&channel, "mine") {}
+}
+
+pub(super) async fn several_channels_share_a_subscription(fixture: &Fixture) {
+    let (one, two) = (channel(fixture, "1"), channel(fixture, "2"));
+    let request = SubscribeRequest::channel(one.clone()).with_channel(two.clone());
+    let mut subscription = subscribe(fixture, request).await;
+    publish(fixture, &two, "first").await;
+    publish(fixture, &one, "second").await;
+    assert_eq!(next(&mut subscription).await, message(&two, "first"));
+    assert_eq!(next(&mut subscription).await, message(&one, "second"));
+}
+
+/// Other subscriptions to the same names are there as well, so that a server sends the message in every way.
+pub(super) async fn a_message_comes_once_however_many_names_match(fixture: &Fixture) {
+    let channel = channel(fixture, "a:b:c");
+    let globs = ["a:", "a:b", "a:b:c"].map(|stem| glob(fixture, stem));
+    let by_patterns = SubscribeRequest::pattern(globs[0].clone())
+        .with_pattern(globs[1].clone())
+        .with_pattern(globs[2].clone())
+        .with_pattern(globs[1].clone());
+    let by_all = by_patterns
+        .clone()
+        .with_channel(channel.clone())
+        .with_channel(channel.clone());
+    let reversed = SubscribeRequest::pattern(globs[2].clone()).with_pattern(globs[0].clone());
+    let one = SubscribeRequest::pattern(globs[1].clone());
+    for request in [by_patterns, by_all, reversed, one] {
+        let mut subscription = subscribe(fixture, request.clone()).await;
+        let _others = [
+            subscribe(fixture, SubscribeRequest::channel(channel.clone())).await,
+            subscribe(fixture, SubscribeRequest::pattern(globs[0].clone())).await,
+        ];
+        for text in ["first", "second", "third"] {
+            publish(fixture, &channel, text).await;
+        }
+        for text in ["first", "second", "third"] {
+            assert_eq!(
+                next(&mut subscription).await,
+                message(&channel, text),
+                "{request:?}"
+            );
+        }
+    }
+}
+
+pub(super) async fn a_dropped_subscription_is_forgotten(fixture: &Fixture) {
+    let channel = channel(fixture, "channel");
+    let request = SubscribeRequest::channel(channel.clone()).with_pattern(glob(fixture, "chan"));
+    let subscription = subscribe(fixture, request).await;
+    assert!(publish(fixture, &channel, "hello").await > 0);
+    drop(subscription);
+    assert_forgotten(fixture, &channel).await;
+}
+
+pub(super) async fn a_name_is_kept_while_anyone_listens_to_it(fixture: &Fixture) {
+    let channel = channel(fixture, "channel");
     let request = SubscribeRequest::channel(channel.clone());
-    let mut subscription = fixture.store.subscribe(request).await.unwrap();
+    let first = subscribe(fixture, request.clone()).await;
+    let mut second = subscribe(fixture, request.clone()).await;
+    drop(first);
+    let third = subscribe(fixture, request.clone()).await;
+    drop(third);
+    assert_eq!(publish(fixture, &channel, "hello").await, 1);
+    assert_eq!(next(&mut second).await, message(&channel, "hello"));
+    drop(second);
+    assert_forgotten(fixture, &channel).await;
+    let mut fourth = subscribe(fixture, request).await;
+    assert_eq!(publish(fixture, &channel, "again").await, 1);
+    assert_eq!(next(&mut fourth).await, message(&channel, "again"));
+}
+
+pub(super) async fn a_slow_listener_loses_the_oldest_and_is_told_how_many(fixture: &Fixture) {
+    let channel = channel(fixture, "channel");
+    let slow = SubscribeRequest::channel(channel.clone()).with_buffer(10);
+    let mut slow = subscribe(fixture, slow).await;
+    let mut quick = subscribe(fixture, SubscribeRequest::channel(channel.clone())).await;
+    for number in 0..100 {
+        publish(fixture, &channel, number.to_string()).await;
+    }
+    for number in 0..100 {
+        // Also makes sure that all have arrived.
+        assert_eq!(
+            next(&mut quick).await,
+            message(&channel, number.to_string())
+        );
+    }
+    let gap = PubSubItem::Gap(Gap::Overflow { dropped: 90 });
+    assert_eq!(next(&mut slow).await, gap);
+    for number in 90..100 {
+        assert_eq!(next(&mut slow).await, message(&channel, number.to_string()));
+    }
+    publish(fixture, &channel, "100").await;
+    assert_eq!(next(&mut slow).await, message(&channel, "100"));
+}
+
+pub(super) async fn channels_and_payloads_are_any_bytes(fixture: &Fixture) {
+    let name: Vec<u8> = (0..=255).collect();
+    let channel = fixture.key(&name).to_bytes();
+    let mut subscription = subscribe(fixture, SubscribeRequest::channel(channel.clone())).await;
+    let large = fixture.store.capabilities().max_value_size.min(100_000);
+    let payloads = [
+        Bytes::new(),
+        Bytes::from(name),
+        Bytes::from(vec![0xff; large]),
+    ];
+    for payload in &payloads {
+        assert_eq!(publish(fixture, &channel, payload.clone()).await, 1);
+    }
+    for payload in payloads {
+        assert_eq!(next(&mut subscription).await, message(&channel, payload));
+    }
+}
+
+pub(super) async fn hundreds_can_listen(fixture: &Fixture) {
+    let channels: Vec<Bytes> = (0..300)
+        .map(|number| channel(fixture, &format!("{number}")))
+        .collect();
+    let mut subscriptions = Vec::new();
+    for channel in &channels {
+        let request = SubscribeRequest::channel(channel.clone());
+        subscriptions.push(subscribe(fixture, request).await);
+    }
+    for channel in &channels {
+        publish(fixture, channel, channel.clone()).await;
+    }
+    for (channel, subscription) in channels.iter().zip(&mut subscriptions) {
+        assert_eq!(next(subscription).await, message(channel, channel.clone()));
+    }
+}
+
+/// Each dropped call is polled once, so that its request may be on its way.
+pub(super) async fn dropped_subscribe_calls_leave_nothing_behind(fixture: &Fixture) {
+    let channel = channel(fixture, "channel");
+    for _ in 0..50 {
+        let call = fixture
+            .store
+            .subscribe(SubscribeRequest::channel(channel.clone()));
+        drop(tokio::time::timeout(Duration::ZERO, call).await);
+    }
+    assert_forgotten(fixture, &channel).await;
+    let mut subscription = subscribe(fixture, SubscribeRequest::channel(channel.clone())).await;
+    assert_eq!(publish(fixture, &channel, "hello").await, 1);
+    assert_eq!(next(&mut subscription).await, message(&channel, "hello"));
+}
+
+pub(super) async fn a_request_that_makes_no_sense_is_refused(fixture: &Fixture) {
+    let mut nothing = SubscribeRequest::channel("x");
+    nothing.channels.clear();
+    let empty = SubscribeRequest::pattern("");
+    let long = SubscribeRequest::pattern(vec![b'x'; 5_000]);
+    for request in [nothing, empty, long] {
+        let error = fixture.store.subscribe(request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+}
+
+pub(super) async fn a_payload_over_the_limit_is_refused(fixture: &Fixture) {
+    let channel = channel(fixture, "channel");
+    let Some(size) = fixture.store.capabilities().max_value_size.checked_add(1) else {
+        return;
+    };
+    let error = fixture
+        .store
+        .publish(&channel, vec![0; size].into())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.may_have_applied()),
+        (ErrorKind::TooLarge, false)
+    );
+}
+
+pub(super) async fn closing_ends_subscriptions_after_what_was_received(fixture: &Fixture) {
+    let store = fixture.subject.open().await;
+    let channel = channel(fixture, "channel");
+    let request = SubscribeRequest::channel(channel.clone());
+    let mut subscription = store.subscribe(request.clone()).await.unwrap();
+    store.publish(&channel, "last".into()).await.unwrap();
+    // A server's message may be on its way.
     assert_eq!(
         next(&mut subscription).await,
         PubSubItem::Gap(Gap::Subscribed)
     );
-    let payload = Bytes::from_static(b"hello");
-    assert_eq!(
-        fixture
-            .store
-            .publish(&channel, payload.clone())
-            .await
-            .unwrap(),
-        1
-    );
-    assert_eq!(
-        next(&mut subscription).await,
-        PubSubItem::Message { channel, payload }
-    );
+    assert_eq!(next(&mut subscription).await, message(&channel, "last"));
+    let waiting = tokio::spawn(async move { (subscription.next().await, subscription) });
+    store.close().await;
+    let (end, mut subscription) = tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .expect("in time")
+        .unwrap();
+    assert_eq!(end, None);
+    assert_eq!(subscription.next().await, None, "it stays ended");
+    let error = store.subscribe(request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+    let error = store.publish(&channel, Bytes::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
 }
 
-pub(super) async fn publishing_to_nobody_reaches_nobody(fixture: &Fixture) {
-    let reached = fixture
-        .store
-        .publish(&channel(fixture), Bytes::from_static(b"hello"))
-        .await;
-    assert_eq!(reached.unwrap(), 0);
+pub(super) async fn subscriptions_end_with_the_last_handle(fixture: &Fixture) {
+    let store = fixture.subject.open().await;
+    let request = SubscribeRequest::channel(channel(fixture, "channel"));
+    let mut subscription = store.subscribe(request).await.unwrap();
+    drop(store);
+    assert_eq!(
+        next(&mut subscription).await,
+        PubSubItem::Gap(Gap::Subscribed)
+    );
+    let end = tokio::time::timeout(PATIENCE, subscription.next()).await;
+    assert_eq!(end.expect("in time"), None);
+}
+
+pub(super) async fn a_waiter_is_woken_once_for_many_wake_ups(fixture: &Fixture) {
+    let (key, other) = (fixture.key("lock"), fixture.key("other"));
+    let mut wakeup = fixture.store.wakeup(&key).await.unwrap();
+    for _ in 0..3 {
+        fixture.store.wake(&key).await.unwrap();
+    }
+    fixture.store.wake(&other).await.unwrap();
+    assert_eq!(wakeup.wait(PATIENCE).await, Woken::Message);
+    // On a server the three may arrive apart.
+    while wakeup.wait(Duration::from_millis(100)).await == Woken::Message {}
+    assert_eq!(
+        wakeup.wait(Duration::from_millis(10)).await,
+        Woken::TimedOut
+    );
 }
 
 pub(super) async fn without_the_capability_channels_are_unsupported(fixture: &Fixture) {
-    let channel = channel(fixture);
+    let channel = channel(fixture, "channel");
     let published = fixture
         .store
         .publish(&channel, Bytes::new())
