@@ -11,7 +11,7 @@ use cachekit_keys::{KeyFormat, KeySchema, Namespace};
 use cachekit_patterns::LevelCaches;
 #[cfg(feature = "redis")]
 use cachekit_store::{Error, ErrorKind, RedisStore};
-use cachekit_store::{MemoryStore, Result, Store};
+use cachekit_store::{MemoryStore, Observer, Observers, Result, Store, Tasks};
 
 use crate::CacheKit;
 
@@ -53,6 +53,7 @@ pub struct CacheKitBuilder {
     store: Option<Arc<dyn Store>>,
     key_format: Option<KeyFormat>,
     namespace: Option<Namespace>,
+    observers: Observers,
     #[cfg(feature = "patterns")]
     level_ttls: LevelTtls,
     #[cfg(feature = "patterns")]
@@ -110,6 +111,37 @@ impl CacheKitBuilder {
     /// ```
     pub fn namespace(mut self, namespace: Namespace) -> Self {
         self.namespace = Some(namespace);
+        self
+    }
+
+    /// Adds an observer of what happens inside the kit: connections, gaps in subscriptions, tasks that panic. It may be called
+    /// several times; none by default, but for the log with the feature `tracing`.
+    ///
+    /// The store that the kit makes reports to it, as the kit's tasks do. A [`store`](Self::store) given ready made has
+    /// observers of its own.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use cachekit::{CacheKit, store::{Event, Observer}};
+    ///
+    /// #[derive(Debug)]
+    /// struct Panics;
+    ///
+    /// impl Observer for Panics {
+    ///     fn observe(&self, event: &Event<'_>) {
+    ///         if let Event::TaskPanicked { name } = event {
+    ///             eprintln!("the task {name} panicked");
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let kit = CacheKit::builder().observer(Arc::new(Panics)).build()?;
+    /// # Ok::<(), cachekit::Error>(())
+    /// ```
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers = self.observers.with(observer);
         self
     }
 
@@ -221,7 +253,7 @@ impl CacheKitBuilder {
             return Err(Error::new(ErrorKind::Configuration, "connect")
                 .with_detail("a store was given, and an address to connect another to"));
         }
-        let mut store = RedisStore::builder(url);
+        let mut store = RedisStore::builder(url).observer(Arc::new(self.observers.clone()));
         if let Some(bytes) = self.max_value_size {
             store = store.max_value_size(bytes);
         }
@@ -241,7 +273,11 @@ impl CacheKitBuilder {
     /// # Ok::<(), cachekit::Error>(())
     /// ```
     pub fn build(self) -> Result<CacheKit> {
-        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let observers = self.observers;
+        let store = self.store.unwrap_or_else(|| {
+            let store = MemoryStore::builder().observer(Arc::new(observers.clone()));
+            Arc::new(store.build())
+        });
         let natural = if store.capabilities().clustered {
             KeyFormat::Sharded
         } else {
@@ -262,6 +298,7 @@ impl CacheKitBuilder {
             levels,
             store,
             schema,
+            tasks: Tasks::observed(Observers::built_in().with(Arc::new(observers))),
         })
     }
 }

@@ -9,9 +9,10 @@ use cachekit_keys::{KeyFamily, Pattern, ProjectId, SessionId};
 use cachekit_patterns::{
     CacheBuilder, CacheCounts, GlobalCache, LevelCaches, ProjectCache, SessionCache,
 };
-use cachekit_store::{Result, ServerFacts, Store};
+use cachekit_store::{Result, ServerFacts, Store, Tasks};
 #[cfg(feature = "patterns")]
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, timeout};
 
 use crate::{CacheKitBuilder, ShutdownReport};
 
@@ -38,6 +39,7 @@ use crate::{CacheKitBuilder, ShutdownReport};
 pub struct CacheKit {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) schema: KeySchema,
+    pub(crate) tasks: Tasks,
     #[cfg(feature = "patterns")]
     pub(crate) levels: LevelCaches,
 }
@@ -137,11 +139,34 @@ impl CacheKit {
         &self.schema
     }
 
-    /// Ends the store's connections, in at most `deadline`; says what is left. Later calls of every clone fail with
-    /// [`Closed`](cachekit_store::ErrorKind::Closed). May be called again.
+    /// The tracker of the kit's tasks, for those of your own that are to end with the kit: [`shutdown`](Self::shutdown) waits
+    /// for them, and the drop of the last clone of the kit cuts them off. A task that holds a clone of the kit keeps that from
+    /// happening.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let kit = cachekit::CacheKit::memory();
+    /// kit.tasks().spawn_until_stopped("report", |stop| async move {
+    ///     // ... work, until told to end
+    ///     stop.stopped().await;
+    /// })?;
+    /// assert!(kit.shutdown(Duration::from_secs(5)).await.completed);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Ends everything in order, in at most `deadline` altogether, and says what was left: first the tasks, which are told to
+    /// end, waited for, and cut off at the deadline; then the store, whose subscriptions and connections end. Later calls of
+    /// every clone fail with [`Closed`](cachekit_store::ErrorKind::Closed). May be called again.
     ///
     /// # Cancel safety
-    /// A dropped call may have closed the store or not; call again.
+    /// A dropped call has told the tasks to end, and may have closed the store or not; call again.
     ///
     /// # Examples
     /// ```
@@ -156,10 +181,16 @@ impl CacheKit {
     /// # }
     /// ```
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
-        let completed = tokio::time::timeout(deadline, self.store.close())
-            .await
-            .is_ok();
-        ShutdownReport { completed }
+        let start = Instant::now();
+        let cut_off_tasks = self.tasks.shutdown(deadline).await.cut_off;
+        // Where nothing is left of the deadline the store is closed all the same, and not waited for.
+        let left = deadline.saturating_sub(start.elapsed());
+        let store_closed = timeout(left, self.store.close()).await.is_ok();
+        ShutdownReport {
+            completed: cut_off_tasks.is_empty() && store_closed,
+            cut_off_tasks,
+            store_closed,
+        }
     }
 }
 
@@ -168,6 +199,7 @@ impl fmt::Debug for CacheKit {
         f.debug_struct("CacheKit")
             .field("store", &self.store)
             .field("schema", &self.schema)
+            .field("tasks", &self.tasks)
             .finish_non_exhaustive()
     }
 }

@@ -45,7 +45,8 @@
 //! - `msgpack`: the MessagePack codec.
 //! - `mock`: a `mockall` mock of the store, for tests that assert calls.
 //! - `metrics`: `CacheKit::record_metrics`, the kit's counts for the `metrics` facade.
-//! - `tracing`: events of the Redis connection.
+//! - `tracing`: connections, gaps in subscriptions and panics of tasks are logged, by an observer that is there from the
+//!   beginning.
 
 mod builder;
 mod kit;
@@ -76,7 +77,8 @@ pub use cachekit_patterns::{
 #[cfg(feature = "redis")]
 pub use cachekit_store::RedisStore;
 pub use cachekit_store::{
-    Condition, Error, ErrorKind, KeyExpiry, MemoryStore, Result, ServerFacts, Store,
+    Condition, Error, ErrorKind, KeyExpiry, MemoryStore, Observer, Result, ServerFacts, Store,
+    Tasks,
 };
 
 pub use self::{builder::CacheKitBuilder, kit::CacheKit, shutdown::ShutdownReport};

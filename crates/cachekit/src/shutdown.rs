@@ -10,7 +10,7 @@
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let report = CacheKit::memory().shutdown(Duration::from_secs(5)).await;
-/// assert!(report.completed);
+/// assert!(report.completed && report.cut_off_tasks.is_empty());
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,4 +19,9 @@
 pub struct ShutdownReport {
     /// Everything ended before the deadline.
     pub completed: bool,
+    /// The names of the tasks that still ran at the deadline and were cut off, oldest first.
+    pub cut_off_tasks: Vec<String>,
+    /// The store had no call in flight any more, and has ended its connections. Else it takes no more calls, and its
+    /// connections end with its last handle.
+    pub store_closed: bool,
 }

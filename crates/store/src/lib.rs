@@ -33,6 +33,7 @@ mod redis;
 mod script;
 mod store;
 mod subscription;
+mod tasks;
 #[cfg(feature = "tracing")]
 mod tracing_observer;
 mod wakeup;
@@ -53,6 +54,7 @@ pub use self::{
     },
     store::Store,
     subscription::{Gap, PubSubItem, SubscribeRequest, Subscription},
+    tasks::{StopSignal, Tasks, TasksReport},
     wakeup::{Wakeup, Woken},
 };
 

@@ -70,7 +70,7 @@ pub enum Event<'a> {
         /// What the server said.
         error: &'a Error,
     },
-    /// A task of `Tasks` panicked, and ended by it.
+    /// A task of [`Tasks`](crate::Tasks) panicked, and ended by it.
     #[non_exhaustive]
     TaskPanicked {
         /// The task's name.
@@ -175,6 +175,20 @@ impl Observers {
     #[must_use]
     pub const fn none() -> Self {
         Self(None)
+    }
+
+    /// What every store and kit begins with: a `TracingObserver` with the feature `tracing`, nobody without it.
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(cachekit_store::Observers::built_in().is_empty() || cfg!(feature = "tracing"));
+    /// ```
+    #[must_use]
+    pub fn built_in() -> Self {
+        let observers = Self::none();
+        #[cfg(feature = "tracing")]
+        let observers = observers.with(Arc::new(crate::TracingObserver));
+        observers
     }
 
     /// Adds one, which is told after those that are there.

@@ -1,7 +1,9 @@
 //! Options of a memory store.
 
+use std::sync::Arc;
+
 use super::{MemoryStore, channels::Channels, keyspace::Keyspace};
-use crate::{Capabilities, Observers};
+use crate::{Capabilities, Observer, Observers};
 
 const DEFAULT_MAX_VALUE_SIZE: usize = 64 << 20;
 const DEFAULT_BYTE_BUDGET: u64 = 256 << 20;
@@ -21,6 +23,7 @@ pub struct MemoryStoreBuilder {
     max_value_size: usize,
     byte_budget: Option<u64>,
     clustered: bool,
+    observers: Observers,
 }
 
 impl MemoryStoreBuilder {
@@ -29,6 +32,7 @@ impl MemoryStoreBuilder {
             max_value_size: DEFAULT_MAX_VALUE_SIZE,
             byte_budget: Some(DEFAULT_BYTE_BUDGET),
             clustered: false,
+            observers: Observers::built_in(),
         }
     }
 
@@ -102,6 +106,22 @@ impl MemoryStoreBuilder {
         self
     }
 
+    /// Adds an observer of the gaps in the store's subscriptions. It may be called several times.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use cachekit_store::{MemoryStore, Observers};
+    ///
+    /// let nobody = Arc::new(Observers::none()); // or an observer of your own
+    /// let store = MemoryStore::builder().observer(nobody).build();
+    /// # drop(store);
+    /// ```
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers = self.observers.with(observer);
+        self
+    }
+
     /// An empty store with these options.
     ///
     /// # Examples
@@ -115,7 +135,7 @@ impl MemoryStoreBuilder {
         capabilities.clustered = self.clustered;
         capabilities.scripts = true;
         capabilities.pubsub = true;
-        let channels = Channels::new(Observers::none());
+        let channels = Channels::new(self.observers);
         MemoryStore::from_parts(Keyspace::new(self.byte_budget), channels, capabilities)
     }
 }

@@ -59,7 +59,7 @@ impl RedisStoreBuilder {
             request_timeout: Duration::from_secs(1),
             max_value_size: DEFAULT_MAX_VALUE_SIZE,
             script_clock: None,
-            observers: default_observers(),
+            observers: Observers::built_in(),
         }
     }
 
@@ -308,13 +308,6 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("max_value_size", &self.max_value_size)
             .finish_non_exhaustive()
     }
-}
-
-fn default_observers() -> Observers {
-    let observers = Observers::none();
-    #[cfg(feature = "tracing")]
-    let observers = observers.with(Arc::new(crate::TracingObserver));
-    observers
 }
 
 fn configuration(detail: &str) -> Error {
