@@ -131,7 +131,7 @@ impl CacheKitBuilder {
     ///
     /// impl Observer for Panics {
     ///     fn observe(&self, event: &Event<'_>) {
-    ///         if let Event::TaskPanicked { name } = event {
+    ///         if let Event::TaskPanicked { name, .. } = event {
     ///             eprintln!("the task {name} panicked");
     ///         }
     ///     }

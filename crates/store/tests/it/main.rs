@@ -2,6 +2,8 @@
 
 #[cfg(feature = "redis")]
 mod faults;
+#[cfg(feature = "redis")]
+mod hub;
 mod memory;
 #[cfg(feature = "mock")]
 mod mock;
