@@ -1,5 +1,8 @@
 //! An observer that writes to the log.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{ConnectionState, Event, Gap, Observer};
 
 /// Tells `tracing` what becomes of connections and subscriptions: a few lines in the life of a process.

@@ -1,5 +1,8 @@
 //! Waiting to be woken: the timed re-try, made quick.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     future::poll_fn,

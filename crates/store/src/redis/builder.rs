@@ -222,11 +222,11 @@ impl RedisStoreBuilder {
             client: client.clone(),
             address: address.clone(),
         };
-        let hub_options = HubOptions {
-            connect_timeout: self.connect_timeout,
-            request_timeout: self.request_timeout,
-            observers: self.observers.clone(),
-        };
+        let hub_options = HubOptions::new(
+            self.connect_timeout,
+            self.request_timeout,
+            self.observers.clone(),
+        );
         let hub = Hub::new(hub_options, move || vec![endpoint.clone()]);
         let link = Link::new(
             client,

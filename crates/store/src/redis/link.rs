@@ -195,19 +195,28 @@ impl Core {
     /// One attempt from beginning to end, with what follows from it.
     async fn attempt(self: Arc<Self>) -> Result<Arc<Live>> {
         let outcome = self.dial().await;
+        let outcome = self.conclude(outcome);
+        match &outcome {
+            Ok(_) => self.observe(ConnectionState::Connected),
+            // Nothing failed where the link was closed meanwhile.
+            Err(_) if self.closed.load(Ordering::SeqCst) => {}
+            Err(error) => self.observe(ConnectionState::Failed(error)),
+        }
+        outcome
+    }
+
+    /// Enters an attempt's outcome in the books, in one step: nobody may find neither an attempt nor a connection.
+    fn conclude(&self, outcome: Result<Arc<Live>>) -> Result<Arc<Live>> {
         let mut dialling = self.dialling.lock();
         dialling.attempt = None;
         match outcome {
             Ok(live) => {
                 dialling.failures = 0;
                 dialling.back_off = None;
-                drop(dialling);
                 self.install(live)
             }
             Err(error) => {
                 dialling.note_failure(&error);
-                drop(dialling);
-                self.observe(ConnectionState::Failed(&error));
                 Err(error)
             }
         }
@@ -220,8 +229,6 @@ impl Core {
             return Err(closed());
         }
         *slot = Some(Arc::clone(&live));
-        drop(slot);
-        self.observe(ConnectionState::Connected);
         Ok(live)
     }
 

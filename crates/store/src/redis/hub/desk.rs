@@ -116,7 +116,11 @@ impl Desk {
             let Some(Waiting { listener, answer }) = open.waiting.remove(id) else {
                 continue;
             };
-            let refusal = listener.names().find_map(|name| refused.get(&name));
+            let refusal = if refused.is_empty() {
+                None
+            } else {
+                listener.names().find_map(|name| refused.get(&name))
+            };
             if refusal.is_none() {
                 listener.begin();
             }

@@ -14,6 +14,8 @@ mod desk;
 mod endpoint;
 mod session;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{
@@ -41,7 +43,28 @@ pub(super) struct HubOptions {
     /// Deadline of `subscribe`. A connection counts as dead when a request has no answer for twice as long, and nothing
     /// else is heard either.
     pub(super) request_timeout: Duration,
+    /// After one to two of these without a sound the server is asked for a sign of life.
+    pub(super) silence: Duration,
+    /// How long the connection is kept when nobody listens.
+    pub(super) idle: Duration,
     pub(super) observers: Observers,
+}
+
+impl HubOptions {
+    /// With the usual times for silence and idleness.
+    pub(super) fn new(
+        connect_timeout: Duration,
+        request_timeout: Duration,
+        observers: Observers,
+    ) -> Self {
+        Self {
+            connect_timeout,
+            request_timeout,
+            silence: Duration::from_secs(2),
+            idle: Duration::from_secs(60),
+            observers,
+        }
+    }
 }
 
 /// A store's subscriptions. Dropping it ends them.

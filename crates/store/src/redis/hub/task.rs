@@ -21,11 +21,6 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(10);
 const BACKOFF_LAST: Duration = Duration::from_secs(1);
 /// A connection that lasted for less did not end a series of failures.
 const STEADY: Duration = Duration::from_secs(1);
-/// After one to two of these without a sound the server is asked for a sign of life.
-const SILENCE: Duration = Duration::from_secs(2);
-/// How long the connection is kept when nobody listens.
-const IDLE: Duration = Duration::from_secs(60);
-
 /// Why a connection is no longer served.
 enum End {
     /// Nobody has listened for a while.
@@ -158,7 +153,8 @@ impl Serving<'_> {
 
     /// Works requests off until the connection is lost, or not needed.
     async fn serve(&mut self) -> End {
-        let mut checks = interval_at(Instant::now() + SILENCE, SILENCE);
+        let silence = self.shared.options.silence;
+        let mut checks = interval_at(Instant::now() + silence, silence);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = self.session.heard();
         let mut idle_since = None;
@@ -218,7 +214,7 @@ impl Serving<'_> {
             *since = None;
             return false;
         }
-        since.get_or_insert_with(Instant::now).elapsed() >= IDLE
+        since.get_or_insert_with(Instant::now).elapsed() >= self.shared.options.idle
     }
 
     /// A half-open connection reports nothing by itself: after a silence the server has to answer.
