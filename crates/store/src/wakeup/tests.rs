@@ -14,11 +14,9 @@ fn key(name: &'static str) -> Key {
 }
 
 /// A registration that yields these items and then nothing.
-fn heard(items: &[PubSubItem]) -> Wakeup {
-    let items = items.to_vec().into_iter();
-    let mut items = items
-        .map(Poll::Ready)
-        .chain(std::iter::repeat(Poll::Pending));
+fn heard(items: Vec<PubSubItem>) -> Wakeup {
+    let items = items.into_iter().map(Poll::Ready);
+    let mut items = items.chain(std::iter::repeat(Poll::Pending));
     let stream = stream::poll_fn(move |_| items.next().unwrap_or(Poll::Pending).map(Some));
     Wakeup {
         subscription: Some(Subscription::new(stream)),
