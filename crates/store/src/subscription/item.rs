@@ -40,7 +40,7 @@ pub enum Gap {
     Subscribed,
     /// The connection was lost and has come back; the server forwards nothing to those who are away.
     Reconnected,
-    /// The listener was too slow for its [buffer](SubscribeRequest::with_buffer).
+    /// The listener was too slow for its [buffer](crate::SubscribeRequest::with_buffer).
     Overflow {
         /// Messages dropped since the last item.
         dropped: u64,

@@ -87,7 +87,7 @@ impl SubscribeRequest {
 
     /// How many messages may wait for a slow listener; 1 024 by default, from 1 to [`MAX_BUFFER`](Self::MAX_BUFFER).
     ///
-    /// When it is full the oldest message goes, and the listener is told by a [`Gap::Overflow`] in its place. Count on
+    /// When it is full the oldest message goes, and the listener is told by a [`Gap::Overflow`](crate::Gap::Overflow) in its place. Count on
     /// the largest burst that comes while the listener is busy with one message.
     ///
     /// # Examples
