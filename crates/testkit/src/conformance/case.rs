@@ -98,6 +98,9 @@ pub fn cases(capabilities: Capabilities) -> Vec<Case> {
     }
     if capabilities.pubsub {
         cases.extend(pubsub_cases());
+        if capabilities.scripts {
+            cases.extend(list! { pubsub: what_a_script_publishes_reaches_those_who_listen; });
+        }
     } else {
         cases.extend(list! { pubsub: without_the_capability_channels_are_unsupported; });
     }

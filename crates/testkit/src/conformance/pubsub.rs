@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cachekit_store::{ErrorKind, Gap, PubSubItem, StoreExt, SubscribeRequest, Subscription, Woken};
+use cachekit_keys::Key;
+use cachekit_store::{
+    ErrorKind, Gap, PubSubItem, Reply, Result, Script, ScriptCall, StoreExt, SubscribeRequest,
+    Subscription, Transaction, Woken,
+};
 
 use super::fixture::Fixture;
 
@@ -364,6 +368,29 @@ pub(super) async fn a_waiter_is_woken_once_for_many_wake_ups(fixture: &Fixture) 
         wakeup.wait(Duration::from_millis(10)).await,
         Woken::TimedOut
     );
+}
+
+const WAKE: Script = Script::new(
+    "conformance-wake",
+    "redis.pcall('PUBLISH', ARGV[1], '') redis.pcall('PUBLISH', ARGV[2], 'told') return 1",
+)
+.with_body(wake);
+
+fn wake(tx: &mut dyn Transaction, _keys: &[Key], args: &[Bytes]) -> Result<Reply> {
+    tx.publish(&args[0], Bytes::new());
+    tx.publish(&args[1], Bytes::from_static(b"told"));
+    Ok(Reply::Integer(1))
+}
+
+pub(super) async fn what_a_script_publishes_reaches_those_who_listen(fixture: &Fixture) {
+    let (key, told) = (fixture.key("lock"), channel(fixture, "told"));
+    let mut wakeup = fixture.store.wakeup(&key).await.unwrap();
+    let mut subscription = subscribe(fixture, SubscribeRequest::channel(told.clone())).await;
+    let call = ScriptCall::new(vec![key.clone()], vec![key.wake_channel(), told.clone()]);
+    let replies = fixture.store.run_script(&WAKE, &[call]).await.unwrap();
+    assert_eq!(replies, [Reply::Integer(1)]);
+    assert_eq!(wakeup.wait(PATIENCE).await, Woken::Message);
+    assert_eq!(next(&mut subscription).await, message(&told, "told"));
 }
 
 pub(super) async fn without_the_capability_channels_are_unsupported(fixture: &Fixture) {
