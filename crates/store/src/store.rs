@@ -133,7 +133,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Listens to channels until the subscription is dropped.
     ///
     /// What is published after this has returned reaches the subscription, or a [`Gap`](crate::Gap) stands in its place. So:
-    /// subscribe, *then* look at the state that the messages are about.
+    /// subscribe, *then* look at the state that the messages are about. What was published shortly before may come too: where
+    /// another subscription of the store listens to the same names already, nothing has to be asked of the server.
     ///
     /// # Errors
     /// [`ErrorKind::PermissionDenied`] where the user may not listen to one of the names, which leaves other subscriptions

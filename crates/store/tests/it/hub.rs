@@ -523,7 +523,8 @@ async fn a_flood_neither_holds_up_others_nor_ends_the_connection() {
     let mut raw = flood.await.unwrap();
     let mut quick = subscribed(&store, request("flood")).await;
     raw.text(&["PUBLISH", "flood", "last"]).unwrap();
-    assert_eq!(next(&mut quick).await, message("flood", "last"));
+    // The end of the flood may still have been on its way.
+    while next(&mut quick).await != message("flood", "last") {}
     let gap = PubSubItem::Gap(Gap::Overflow { dropped: 20_000 });
     assert_eq!(next(&mut slow).await, gap);
     assert_eq!(next(&mut slow).await, message("flood", "last"));
