@@ -47,6 +47,14 @@ impl RawClient {
         })
     }
 
+    /// How long to wait for bytes of a reply, from now on; 10 seconds before.
+    ///
+    /// # Errors
+    /// That of the socket, for a time of zero.
+    pub fn set_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        self.reader.get_ref().set_read_timeout(Some(timeout))
+    }
+
     /// Sends one command and reads its reply; a server's error is a reply.
     ///
     /// # Errors

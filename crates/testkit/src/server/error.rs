@@ -26,6 +26,13 @@ pub enum ServerError {
         /// The end of the server's log, where one is at hand.
         log: String,
     },
+    /// The nodes run, and the cluster that they form is not as it should be.
+    Cluster {
+        /// What was started.
+        kind: Kind,
+        /// What is amiss.
+        reason: String,
+    },
     /// The Docker engine refused or failed.
     Docker(TestcontainersError),
     /// A process, a port or a file could not be had.
@@ -51,6 +58,7 @@ impl fmt::Display for ServerError {
             Self::NotReady { kind, log } => {
                 write!(f, "{kind} did not become ready; its log ends: {log}")
             }
+            Self::Cluster { kind, reason } => write!(f, "the cluster of {kind}: {reason}"),
             Self::Docker(_) => f.write_str("the docker engine failed"),
             Self::Io { doing, .. } => write!(f, "failed while {doing}"),
         }
@@ -62,7 +70,7 @@ impl Error for ServerError {
         match self {
             Self::Docker(source) => Some(source),
             Self::Io { source, .. } => Some(source),
-            Self::Required { .. } | Self::NotReady { .. } => None,
+            Self::Required { .. } | Self::NotReady { .. } | Self::Cluster { .. } => None,
         }
     }
 }

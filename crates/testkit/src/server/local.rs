@@ -5,7 +5,7 @@
 //! exists on Linux alone.)
 
 use std::{
-    env, fs,
+    env, fs, io,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{self, Stdio},
@@ -196,12 +196,20 @@ async fn wait_until_free(port: u16) {
 
 /// A port that nobody listens on at this moment.
 pub(super) fn free_port() -> Result<u16, ServerError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .map_err(ServerError::io("looking for a free port"))?;
-    Ok(listener
-        .local_addr()
-        .map_err(ServerError::io("looking for a free port"))?
-        .port())
+    Ok(free_ports(1)?[0])
+}
+
+/// Different ports that nobody listens on at this moment.
+pub(super) fn free_ports(count: usize) -> Result<Vec<u16>, ServerError> {
+    // Held until all are known, lest one is found twice.
+    let listeners: io::Result<Vec<TcpListener>> = (0..count)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .collect();
+    let ports = listeners.and_then(|listeners| {
+        let ports = listeners.iter().map(TcpListener::local_addr);
+        ports.map(|address| Ok(address?.port())).collect()
+    });
+    ports.map_err(ServerError::io("looking for a free port"))
 }
 
 fn tail(folder: &Path) -> String {

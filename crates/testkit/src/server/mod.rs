@@ -37,6 +37,7 @@
 //! ```
 
 mod choice;
+mod cluster;
 mod docker;
 mod error;
 mod handle;
@@ -47,6 +48,7 @@ mod ping;
 mod shared;
 
 pub use choice::{Choice, Source};
+pub use cluster::ClusterServer;
 pub use docker::MAX_LIFETIME;
 pub use error::ServerError;
 pub use handle::Server;

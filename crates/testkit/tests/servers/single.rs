@@ -1,8 +1,8 @@
-//! The launchers on real servers: they start, answer on a bare socket, can be hurt, and end.
+//! Single servers.
 
 use cachekit_testkit::server::{Choice, Kind, Server, ServerError, SharedServer, Source, ping};
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+use crate::Outcome;
 
 async fn answers_ping(kind: Kind) -> Result<Option<Server>, Box<dyn std::error::Error>> {
     let Some(server) = Server::start(kind).await? else {

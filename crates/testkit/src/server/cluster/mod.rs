@@ -1,0 +1,294 @@
+//! A Redis Cluster of a test's own: several nodes, each of which can be hurt by itself.
+//!
+//! The nodes are processes in either case. With an engine they live in *one* container, which is quicker to start and to
+//! sweep away than one each; every node has the same port inside and outside, so that the addresses that the cluster
+//! announces lead somewhere. Their gossip stays inside. Without an engine they are processes of this machine.
+//!
+//! No `redis-cli` is needed: the launcher says `CLUSTER ADDSLOTSRANGE`, `MEET` and `REPLICATE` itself.
+
+mod container;
+mod forming;
+mod member;
+mod moving;
+mod nodes;
+mod view;
+
+use std::time::Duration;
+
+use self::{member::Member, nodes::Nodes};
+use super::{
+    Choice, Kind, ServerError, Source,
+    log::{note_use, skipped},
+};
+
+/// How many slots a cluster has.
+const SLOTS: u16 = 16_384;
+/// Another process may take a free port before the node binds it.
+const ATTEMPTS: u32 = 3;
+/// A cluster forms in some three seconds, two of which the servers wait by themselves; a failover takes as long.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A running cluster of the test's own, that ends when the value is dropped.
+///
+/// Nodes are numbered from 0: first the masters, among which the slots are divided evenly in this order, then the
+/// replicas, the first master's first. A node keeps its number, address and files (without persistence: its place in the
+/// cluster, and no data) whatever happens to its role.
+///
+/// A node counts as failed after 1.5 seconds of silence, upon which a replica takes over. The slots of other masters are
+/// served meanwhile (`cluster-require-full-coverage no`).
+///
+/// # Examples
+/// ```no_run
+/// use cachekit_testkit::server::{ClusterServer, Kind};
+///
+/// # async fn example() -> Result<(), cachekit_testkit::server::ServerError> {
+/// let Some(cluster) = ClusterServer::start_with(Kind::Redis7, 3, 1, &[]).await? else { return Ok(()) };
+/// println!("{}", cluster.url());
+/// let owner = cluster.node_of_slot(42).await?;
+/// cluster.kill(owner).await?;
+/// cluster.wait_until_ok().await?; // its replica has taken over
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ClusterServer {
+    kind: Kind,
+    masters: usize,
+    members: Vec<Member>,
+    nodes: Nodes,
+}
+
+impl ClusterServer {
+    /// Starts three masters without replicas; `None`, and one line on standard error, where the machine has no server
+    /// of `kind`.
+    ///
+    /// # Errors
+    /// [`ServerError::Required`] where the run requires it; any other where it was found and no cluster came about.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends what was already started.
+    pub async fn start(kind: Kind) -> Result<Option<Self>, ServerError> {
+        Self::start_with(kind, 3, 0, &[]).await
+    }
+
+    /// Starts `masters` masters with `replicas` replicas each. Every node gets the further arguments, which win over the
+    /// defaults.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    ///
+    /// # Panics
+    /// For no master at all. (A majority that can elect a replica needs three.)
+    ///
+    /// # Cancel safety
+    /// As [`start`](Self::start).
+    pub async fn start_with(
+        kind: Kind,
+        masters: usize,
+        replicas: usize,
+        arguments: &[&str],
+    ) -> Result<Option<Self>, ServerError> {
+        assert!(masters > 0, "a cluster has at least one master");
+        let choice = Choice::of_process().await;
+        let source = choice.source(kind);
+        if let Source::Absent(reason) = source {
+            choice.absent(kind, reason)?;
+            skipped(kind.name(), reason);
+            return Ok(None);
+        }
+        let mut failure = None;
+        for _ in 0..ATTEMPTS {
+            match Self::attempt(kind, source, masters, replicas, arguments).await {
+                Ok(cluster) => {
+                    note_use(kind);
+                    return Ok(Some(cluster));
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.expect("at least one attempt was made"))
+    }
+
+    async fn attempt(
+        kind: Kind,
+        source: &Source,
+        masters: usize,
+        replicas: usize,
+        arguments: &[&str],
+    ) -> Result<Self, ServerError> {
+        let (nodes, members) =
+            Nodes::start(kind, source, masters * (1 + replicas), arguments).await?;
+        let this = Self {
+            kind,
+            masters,
+            members,
+            nodes,
+        };
+        this.blocking(move |members| forming::form(members, masters))
+            .await?;
+        Ok(this)
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// `redis+cluster://host:port,host:port,...` with the address of every node.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let addresses: Vec<String> = self.members.iter().map(Member::address).collect();
+        format!("redis+cluster://{}", addresses.join(","))
+    }
+
+    /// How many nodes there are, ended ones included.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The numbers of the nodes that started as replicas of this master.
+    ///
+    /// # Panics
+    /// For a number that is not of a master.
+    #[must_use]
+    pub fn replicas_of(&self, master: usize) -> std::ops::Range<usize> {
+        assert!(master < self.masters, "node {master} started as a replica");
+        let each = self.members.len() / self.masters - 1;
+        let first = self.masters + master * each;
+        first..first + each
+    }
+
+    /// The host of every node.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.members[0].host
+    }
+
+    /// The TCP port of a node, the same for the life of the value.
+    ///
+    /// # Panics
+    /// For a number that no node has. This goes for every method that takes one.
+    #[must_use]
+    pub fn port(&self, node: usize) -> u16 {
+        self.members[node].port
+    }
+
+    /// `redis://host:port/` of one node, for a client that knows nothing of clusters.
+    #[must_use]
+    pub fn node_url(&self, node: usize) -> String {
+        format!("redis://{}/", self.members[node].address())
+    }
+
+    /// The process id of a local node; `None` in a container.
+    #[must_use]
+    pub fn pid(&self, node: usize) -> Option<u32> {
+        self.nodes.pid(node)
+    }
+
+    /// Ends a node as a crash would: SIGKILL, no farewell to clients.
+    ///
+    /// # Errors
+    /// Where the node has already ended, or the engine fails.
+    pub async fn kill(&self, node: usize) -> Result<(), ServerError> {
+        self.nodes.signal(node, "KILL").await
+    }
+
+    /// Ends a node in good order: SIGTERM, clients see their connections closed.
+    ///
+    /// # Errors
+    /// Where the node has already ended, or the engine fails.
+    pub async fn stop(&self, node: usize) -> Result<(), ServerError> {
+        self.nodes.signal(node, "TERM").await
+    }
+
+    /// Freezes a node: connections stay open and nothing is answered. After 1.5 seconds the others count it as failed.
+    ///
+    /// # Errors
+    /// Where the node is not running, or the engine fails.
+    pub async fn pause(&self, node: usize) -> Result<(), ServerError> {
+        self.nodes.signal(node, "STOP").await
+    }
+
+    /// Ends a [`pause`](Self::pause).
+    ///
+    /// # Errors
+    /// Where the node has ended, or the engine fails.
+    pub async fn resume(&self, node: usize) -> Result<(), ServerError> {
+        self.nodes.signal(node, "CONT").await
+    }
+
+    /// Starts an ended node again on the same port, and waits until it answers; a running one is killed first. It comes
+    /// back without data, and takes commands some two seconds later: see [`wait_until_ok`](Self::wait_until_ok).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave the node ended; a further call starts it.
+    pub async fn restart(&mut self, node: usize) -> Result<(), ServerError> {
+        self.nodes.restart(node).await
+    }
+
+    /// Waits until every node that answers says that the cluster is well and knows of no failure among those that
+    /// answer, and until those together serve every slot; for at most 30 seconds.
+    ///
+    /// After the loss of a master this means that a replica has taken over. It fails where there is none.
+    ///
+    /// # Errors
+    /// [`ServerError::Cluster`] with what is amiss when the time is over.
+    pub async fn wait_until_ok(&self) -> Result<(), ServerError> {
+        self.blocking(forming::wait_until_ok).await
+    }
+
+    /// The node that serves `slot` now, as the nodes that answer see it.
+    ///
+    /// # Errors
+    /// [`ServerError::Cluster`] where no node serves it.
+    pub async fn node_of_slot(&self, slot: u16) -> Result<usize, ServerError> {
+        self.blocking(move |members| forming::owner(members, slot))
+            .await
+    }
+
+    /// Makes a replica the master of its slots, and waits until all that answer have noticed. Its old master becomes its
+    /// replica, or, if it has ended, nothing.
+    ///
+    /// # Errors
+    /// [`ServerError::Cluster`] where the node is a master, or the others do not notice within 30 seconds.
+    pub async fn promote(&self, replica: usize) -> Result<(), ServerError> {
+        self.blocking(move |members| forming::promote(members, replica))
+            .await
+    }
+
+    /// Begins to move `slot` to another master: from now on its owner answers `ASK` for keys that it does not have.
+    ///
+    /// # Errors
+    /// [`ServerError::Cluster`] where a node refuses.
+    pub async fn begin_move(&self, slot: u16, to: usize) -> Result<(), ServerError> {
+        self.blocking(move |members| moving::begin(members, slot, to))
+            .await
+    }
+
+    /// Moves the keys of `slot`, and the slot: from now on its former owner answers `MOVED`.
+    ///
+    /// # Errors
+    /// [`ServerError::Cluster`] where a node refuses.
+    pub async fn finish_move(&self, slot: u16, to: usize) -> Result<(), ServerError> {
+        self.blocking(move |members| moving::finish(members, slot, to))
+            .await
+    }
+
+    /// The clients here block, so that they run where that disturbs nobody. A dropped caller's work ends with its
+    /// sockets or its deadline.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&[Member]) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, ServerError> {
+        let (kind, members) = (self.kind, self.members.clone());
+        tokio::task::spawn_blocking(move || work(&members))
+            .await
+            .expect("talking to a cluster does not panic")
+            .map_err(|reason| ServerError::Cluster { kind, reason })
+    }
+}

@@ -1,0 +1,6 @@
+//! The launchers on real servers: they start, answer on a bare socket, can be hurt, and end.
+
+mod cluster;
+mod single;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
