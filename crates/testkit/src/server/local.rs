@@ -18,7 +18,7 @@ use tokio::{
     process::{Child, ChildStdin, Command},
 };
 
-use super::{Kind, ServerError, ping::wait_until_ready};
+use super::{Kind, ServerError, group::File, ping::wait_until_ready};
 
 /// The shell that holds the server. It prints the server's process id and ends when the server ends; a watcher beside it
 /// ends the server when the input ends. (Background commands of a shell read from nothing, hence descriptor 3.)
@@ -70,23 +70,36 @@ impl Process {
             .collect();
         let mut failure = None;
         for _ in 0..ATTEMPTS {
-            let folder = Folder::create()?;
-            let port = free_port()?;
-            match launch(kind, program, &arguments, port, &folder.0).await {
-                Ok(running) => {
-                    return Ok(Self {
-                        kind,
-                        program: program.to_owned(),
-                        arguments,
-                        port,
-                        running,
-                        folder,
-                    });
-                }
+            match Self::start_at(kind, program, arguments.clone(), free_port()?, &[]).await {
+                Ok(process) => return Ok(process),
                 Err(error) => failure = Some(error),
             }
         }
         Err(failure.expect("at least one attempt was made"))
+    }
+
+    /// Starts a server on this port, with these files in its folder.
+    pub(super) async fn start_at(
+        kind: Kind,
+        program: &Path,
+        arguments: Vec<String>,
+        port: u16,
+        files: &[File],
+    ) -> Result<Self, ServerError> {
+        let folder = Folder::create()?;
+        for file in files {
+            fs::write(folder.0.join(file.name), &file.text)
+                .map_err(ServerError::io("writing a file for a server"))?;
+        }
+        let running = launch(kind, program, &arguments, port, &folder.0).await?;
+        Ok(Self {
+            kind,
+            program: program.to_owned(),
+            arguments,
+            port,
+            running,
+            folder,
+        })
     }
 
     pub(super) fn port(&self) -> u16 {

@@ -2,5 +2,6 @@
 
 mod cluster;
 mod single;
+mod tls;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;

@@ -1,10 +1,7 @@
 //! How single servers become a cluster, and what is asked of one.
 
-use super::{
-    LIMIT, SLOTS,
-    member::{Member, eventually},
-    view::View,
-};
+use super::{LIMIT, SLOTS, view::View};
+use crate::server::group::{Member, eventually};
 
 /// Makes a cluster of servers that know nothing of each other.
 pub(super) fn form(members: &[Member], masters: usize) -> Result<(), String> {

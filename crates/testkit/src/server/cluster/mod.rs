@@ -1,23 +1,17 @@
 //! A Redis Cluster of a test's own: several nodes, each of which can be hurt by itself.
 //!
-//! The nodes are processes in either case. With an engine they live in *one* container, which is quicker to start and to
-//! sweep away than one each; every node has the same port inside and outside, so that the addresses that the cluster
-//! announces lead somewhere. Their gossip stays inside. Without an engine they are processes of this machine.
-//!
-//! No `redis-cli` is needed: the launcher says `CLUSTER ADDSLOTSRANGE`, `MEET` and `REPLICATE` itself.
+//! No `redis-cli` is needed: the launcher says `CLUSTER ADDSLOTSRANGE`, `MEET` and `REPLICATE` itself. The nodes gossip
+//! over the loopback interface that they share, in their container or on the machine, whatever address clients are told.
 
-mod container;
 mod forming;
-mod member;
 mod moving;
-mod nodes;
 mod view;
 
 use std::time::Duration;
 
-use self::{member::Member, nodes::Nodes};
 use super::{
     Choice, Kind, ServerError, Source,
+    group::{Group, Member},
     log::{note_use, skipped},
 };
 
@@ -27,6 +21,27 @@ const SLOTS: u16 = 16_384;
 const ATTEMPTS: u32 = 3;
 /// A cluster forms in some three seconds, two of which the servers wait by themselves; a failover takes as long.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// What makes a server a node, and a cluster quick: one that is silent for this long is replaced, the others go on
+/// meanwhile, and replicas neither wait for company before they copy nor doubt whether their data is fresh enough.
+const AS_NODE: &[&str] = &[
+    "--cluster-enabled",
+    "yes",
+    "--cluster-config-file",
+    "nodes.conf",
+    "--cluster-node-timeout",
+    "1500",
+    "--cluster-require-full-coverage",
+    "no",
+    "--cluster-replica-validity-factor",
+    "0",
+    "--repl-diskless-sync-delay",
+    "0",
+    "--cluster-announce-ip",
+    "127.0.0.1",
+    "--cluster-preferred-endpoint-type",
+    "hostname",
+];
 
 /// A running cluster of the test's own, that ends when the value is dropped.
 ///
@@ -52,10 +67,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// ```
 #[derive(Debug)]
 pub struct ClusterServer {
-    kind: Kind,
     masters: usize,
-    members: Vec<Member>,
-    nodes: Nodes,
+    nodes: Group,
 }
 
 impl ClusterServer {
@@ -116,14 +129,11 @@ impl ClusterServer {
         replicas: usize,
         arguments: &[&str],
     ) -> Result<Self, ServerError> {
-        let (nodes, members) =
-            Nodes::start(kind, source, masters * (1 + replicas), arguments).await?;
-        let this = Self {
-            kind,
-            masters,
-            members,
-            nodes,
-        };
+        let mut nodes = Group::prepare(kind, source, masters * (1 + replicas), false).await?;
+        nodes
+            .launch(&[], |node| node_arguments(node, arguments))
+            .await?;
+        let this = Self { masters, nodes };
         this.blocking(move |members| forming::form(members, masters))
             .await?;
         Ok(this)
@@ -132,20 +142,20 @@ impl ClusterServer {
     /// What was asked for.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.nodes.kind()
     }
 
     /// `redis+cluster://host:port,host:port,...` with the address of every node.
     #[must_use]
     pub fn url(&self) -> String {
-        let addresses: Vec<String> = self.members.iter().map(Member::address).collect();
+        let addresses: Vec<String> = self.members().iter().map(Member::address).collect();
         format!("redis+cluster://{}", addresses.join(","))
     }
 
     /// How many nodes there are, ended ones included.
     #[must_use]
     pub fn node_count(&self) -> usize {
-        self.members.len()
+        self.members().len()
     }
 
     /// The numbers of the nodes that started as replicas of this master.
@@ -155,7 +165,7 @@ impl ClusterServer {
     #[must_use]
     pub fn replicas_of(&self, master: usize) -> std::ops::Range<usize> {
         assert!(master < self.masters, "node {master} started as a replica");
-        let each = self.members.len() / self.masters - 1;
+        let each = self.members().len() / self.masters - 1;
         let first = self.masters + master * each;
         first..first + each
     }
@@ -163,7 +173,7 @@ impl ClusterServer {
     /// The host of every node.
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.members[0].host
+        &self.members()[0].host
     }
 
     /// The TCP port of a node, the same for the life of the value.
@@ -172,13 +182,13 @@ impl ClusterServer {
     /// For a number that no node has. This goes for every method that takes one.
     #[must_use]
     pub fn port(&self, node: usize) -> u16 {
-        self.members[node].port
+        self.members()[node].port
     }
 
     /// `redis://host:port/` of one node, for a client that knows nothing of clusters.
     #[must_use]
     pub fn node_url(&self, node: usize) -> String {
-        format!("redis://{}/", self.members[node].address())
+        format!("redis://{}/", self.members()[node].address())
     }
 
     /// The process id of a local node; `None` in a container.
@@ -279,16 +289,34 @@ impl ClusterServer {
             .await
     }
 
+    fn members(&self) -> &[Member] {
+        self.nodes.members()
+    }
+
     /// The clients here block, so that they run where that disturbs nobody. A dropped caller's work ends with its
     /// sockets or its deadline.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&[Member]) -> Result<T, String> + Send + 'static,
     ) -> Result<T, ServerError> {
-        let (kind, members) = (self.kind, self.members.clone());
+        let (kind, members) = (self.kind(), self.members().to_vec());
         tokio::task::spawn_blocking(move || work(&members))
             .await
             .expect("talking to a cluster does not panic")
             .map_err(|reason| ServerError::Cluster { kind, reason })
     }
+}
+
+fn node_arguments(node: &Member, further: &[&str]) -> Vec<String> {
+    let bus = node.bus.to_string();
+    let own = [
+        "--cluster-port",
+        &bus,
+        "--cluster-announce-bus-port",
+        &bus,
+        "--cluster-announce-hostname",
+        &node.host,
+    ];
+    let all = AS_NODE.iter().chain(&own).chain(further);
+    all.map(|&text| text.to_owned()).collect()
 }

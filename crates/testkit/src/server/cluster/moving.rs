@@ -1,7 +1,7 @@
 //! How a slot moves from one master to another, in the steps of the cluster specification.
 
-use super::{forming, member::Member};
-use crate::RawReply;
+use super::forming;
+use crate::{RawReply, server::group::Member};
 
 /// See [`ClusterServer::begin_move`](super::ClusterServer::begin_move).
 pub(super) fn begin(members: &[Member], slot: u16, to: usize) -> Result<(), String> {

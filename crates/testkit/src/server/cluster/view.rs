@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::member::Member;
+use crate::server::group::Member;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! One node as its clients see it.
+//! One server of a group, as its clients see it.
 
 use std::{
     fmt,
@@ -7,30 +7,44 @@ use std::{
 
 use crate::{RawClient, RawReply};
 
-/// Between two questions to a cluster that is not yet as it should be.
+/// Between two questions to servers that are not yet as they should be.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// More than a busy machine needs.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A node that answers a `PING` within this is there. A frozen one takes connections and answers nothing.
+/// A server that answers a `PING` within this is there. A frozen one takes connections and answers nothing.
 const PRESENT_WITHIN: Duration = Duration::from_secs(1);
 
-/// A node's addresses.
+/// A server's addresses.
 #[derive(Clone, Debug)]
-pub(super) struct Member {
+pub(in crate::server) struct Member {
     /// Where this process reaches it.
-    pub(super) host: String,
-    pub(super) port: u16,
-    /// Where the other nodes reach it, on an interface of their own.
-    pub(super) bus: u16,
+    pub(in crate::server) host: String,
+    pub(in crate::server) port: u16,
+    /// Another port of it, for clients that speak TLS.
+    pub(in crate::server) tls_port: u16,
+    /// Another port of it, where the other servers reach it.
+    pub(in crate::server) bus: u16,
 }
 
 impl Member {
-    pub(super) fn address(&self) -> String {
+    /// How many ports a server may need.
+    pub(super) const PORTS: usize = 3;
+
+    pub(super) fn new(host: &str, ports: &[u16]) -> Self {
+        Self {
+            host: host.to_owned(),
+            port: ports[0],
+            tls_port: ports[1],
+            bus: ports[2],
+        }
+    }
+
+    pub(in crate::server) fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 
     /// Sends one command on a connection of its own; an error reply is an error.
-    pub(super) fn ask(&self, command: &[impl AsRef<[u8]>]) -> Result<RawReply, String> {
+    pub(in crate::server) fn ask(&self, command: &[impl AsRef<[u8]>]) -> Result<RawReply, String> {
         self.ask_within(PATIENCE, command)
     }
 
@@ -53,23 +67,23 @@ impl Member {
     }
 
     /// The same for a reply of text.
-    pub(super) fn ask_text(&self, command: &[&str]) -> Result<String, String> {
+    pub(in crate::server) fn ask_text(&self, command: &[&str]) -> Result<String, String> {
         let bytes = self.ask(command)?.into_bytes().unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The name by which nodes know each other.
-    pub(super) fn id(&self) -> Result<String, String> {
+    /// The name by which a cluster's nodes know each other.
+    pub(in crate::server) fn id(&self) -> Result<String, String> {
         self.ask_text(&["CLUSTER", "MYID"])
     }
 
-    pub(super) fn answers(&self) -> bool {
+    pub(in crate::server) fn answers(&self) -> bool {
         self.ask_within(PRESENT_WITHIN, &["PING"]).is_ok()
     }
 }
 
 /// Tries until it succeeds; the last failure when the time is over.
-pub(super) fn eventually<T>(
+pub(in crate::server) fn eventually<T>(
     limit: Duration,
     mut attempt: impl FnMut() -> Result<T, String>,
 ) -> Result<T, String> {
