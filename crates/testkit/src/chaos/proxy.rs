@@ -17,6 +17,8 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
+use crate::raw::addresses;
+
 use super::{
     connection::{Accepted, reset, serve},
     settings::Settings,
@@ -67,12 +69,10 @@ impl Proxy {
     /// # Errors
     /// Those of binding a port. Whether the upstream is there shows with the first connection.
     pub async fn start(upstream: &str) -> io::Result<Self> {
-        let upstream = upstream.trim_start_matches("redis://");
-        let upstream = upstream.split('/').next().unwrap_or(upstream);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            upstream: upstream.to_owned(),
+            upstream: addresses(upstream)[0].to_owned(),
             settings: watch::Sender::default(),
             trap: Mutex::default(),
             open: AtomicUsize::new(0),

@@ -36,6 +36,7 @@
 //! # }
 //! ```
 
+pub mod acl;
 mod choice;
 mod cluster;
 mod docker;
