@@ -6,16 +6,16 @@ use std::{error::Error, fmt, io};
 
 use testcontainers::TestcontainersError;
 
-use super::Kind;
+use super::{Deployment, Kind};
 
 /// A server did not start, did not answer or was required and is absent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// The run requires this kind and the machine has none.
+    /// The run requires this server and the machine has none.
     Required {
         /// What was asked for.
-        kind: Kind,
+        deployment: Deployment,
         /// Why there is none.
         reason: String,
     },
@@ -54,7 +54,9 @@ impl ServerError {
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Required { kind, reason } => write!(f, "{kind} is required and absent: {reason}"),
+            Self::Required { deployment, reason } => {
+                write!(f, "{deployment} is required and absent: {reason}")
+            }
             Self::NotReady { kind, log } => {
                 write!(f, "{kind} did not become ready; its log ends: {log}")
             }

@@ -3,7 +3,9 @@
 mod acl;
 mod chaos;
 mod cluster;
+mod shared;
 mod single;
 mod tls;
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+type Failure = Box<dyn std::error::Error>;
+type Outcome = Result<(), Failure>;

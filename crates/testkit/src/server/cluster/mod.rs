@@ -10,15 +10,13 @@ mod view;
 use std::time::Duration;
 
 use super::{
-    Choice, Kind, ServerError, Source,
-    group::{Group, Member},
-    log::{note_use, skipped},
+    Choice, Deployment, Form, Kind, ServerError, Source,
+    group::{Group, Member, try_to_start},
+    log::note_use,
 };
 
 /// How many slots a cluster has.
 const SLOTS: u16 = 16_384;
-/// Another process may take a free port before the node binds it.
-const ATTEMPTS: u32 = 3;
 /// A cluster forms in some three seconds, two of which the servers wait by themselves; a failover takes as long.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -103,23 +101,14 @@ impl ClusterServer {
     ) -> Result<Option<Self>, ServerError> {
         assert!(masters > 0, "a cluster has at least one master");
         let choice = Choice::of_process().await;
-        let source = choice.source(kind);
-        if let Source::Absent(reason) = source {
-            choice.absent(kind, reason)?;
-            skipped(kind.name(), reason);
+        let deployment = Deployment::new(kind, Form::Cluster);
+        let Some(source) = choice.present(deployment)? else {
             return Ok(None);
-        }
-        let mut failure = None;
-        for _ in 0..ATTEMPTS {
-            match Self::attempt(kind, source, masters, replicas, arguments).await {
-                Ok(cluster) => {
-                    note_use(kind);
-                    return Ok(Some(cluster));
-                }
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure.expect("at least one attempt was made"))
+        };
+        let attempt = || Self::attempt(kind, source, masters, replicas, arguments);
+        let cluster = try_to_start(attempt).await?;
+        note_use(deployment);
+        Ok(Some(cluster))
     }
 
     async fn attempt(

@@ -111,19 +111,21 @@ impl GroupContainer {
 
     /// Runs a script until it ends; what it says is the reason if it fails.
     async fn run(&self, script: &str, arguments: &[&str]) -> Result<(), ServerError> {
-        let script = format!("exec 2>&1\n{script}");
+        // The status comes as text: asking the engine for it is a future that cannot move between threads.
+        let script = format!("exec 2>&1\n({script})\necho \"status $?\"");
         let command = ["sh", "-c", &script, "sh"];
         let command = command.iter().chain(arguments);
         let command: Vec<&str> = command.copied().collect();
         let mut running = self.container.exec(ExecCommand::new(command)).await?;
         let said = running.stdout_to_vec().await?;
-        match running.exit_code().await? {
-            Some(0) => Ok(()),
-            _ => Err(ServerError::NotReady {
-                kind: self.kind,
-                log: String::from_utf8_lossy(&said).into_owned(),
-            }),
+        let said = String::from_utf8_lossy(&said).trim_end().to_owned();
+        if said.ends_with("status 0") {
+            return Ok(());
         }
+        Err(ServerError::NotReady {
+            kind: self.kind,
+            log: said,
+        })
     }
 }
 

@@ -26,6 +26,24 @@ pub(super) struct File {
     pub(super) text: String,
 }
 
+/// Another process may take a free port before a server binds it.
+const ATTEMPTS: u32 = 3;
+
+/// Starts a group, on other ports where that failed.
+pub(super) async fn try_to_start<T, Attempt>(
+    attempt: impl Fn() -> Attempt,
+) -> Result<T, ServerError>
+where
+    Attempt: Future<Output = Result<T, ServerError>>,
+{
+    for _ in 1..ATTEMPTS {
+        if let Ok(started) = attempt().await {
+            return Ok(started);
+        }
+    }
+    attempt().await
+}
+
 /// Servers with their addresses.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -70,7 +88,8 @@ impl Group {
             }
             Source::Absent(reason) => {
                 let reason = reason.clone();
-                return Err(ServerError::Required { kind, reason });
+                let deployment = kind.into();
+                return Err(ServerError::Required { deployment, reason });
             }
         };
         let members = ports.chunks(Member::PORTS);

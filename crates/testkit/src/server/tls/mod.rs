@@ -4,9 +4,9 @@ mod certificates;
 
 pub use self::certificates::Certificates;
 use super::{
-    Choice, Kind, ServerError, Source,
-    group::{File, Group, Member},
-    log::{note_use, skipped},
+    Choice, Deployment, Form, Kind, ServerError, Source,
+    group::{File, Group, Member, try_to_start},
+    log::note_use,
 };
 
 /// Whether clients have to show a certificate.
@@ -40,9 +40,6 @@ pub struct TlsServer {
     certificates: Certificates,
 }
 
-/// Another process may take a free port before the server binds it.
-const ATTEMPTS: u32 = 3;
-
 impl TlsServer {
     /// Starts a server that asks for no certificate of clients; `None`, and one line on standard error, where the machine
     /// has no server of `kind`.
@@ -69,23 +66,21 @@ impl TlsServer {
         arguments: &[&str],
     ) -> Result<Option<Self>, ServerError> {
         let choice = Choice::of_process().await;
-        let source = choice.source(kind);
-        if let Source::Absent(reason) = source {
-            choice.absent(kind, reason)?;
-            skipped(kind.name(), reason);
+        let deployment = Deployment::new(kind, Form::Tls);
+        let Some(source) = choice.present(deployment)? else {
             return Ok(None);
-        }
-        let mut failure = None;
-        for _ in 0..ATTEMPTS {
-            match Self::attempt(kind, source, clients, arguments).await {
-                Ok(server) => {
-                    note_use(kind);
-                    return Ok(Some(server));
-                }
-                Err(error) => failure = Some(error),
+        };
+        let attempt = || Self::attempt(kind, source, clients, arguments);
+        match try_to_start(attempt).await {
+            Ok(server) => {
+                note_use(deployment);
+                Ok(Some(server))
             }
+            Err(ServerError::NotReady { log, .. }) if lacks_tls(&log) => choice
+                .without(deployment, "its program is built without TLS")
+                .map(|()| None),
+            Err(error) => Err(error),
         }
-        Err(failure.expect("at least one attempt was made"))
     }
 
     async fn attempt(
@@ -214,4 +209,25 @@ fn tls_arguments(member: &Member, clients: ClientAuth, further: &[&str]) -> Vec<
     ];
     let all = own.iter().chain(further);
     all.map(|&text| text.to_owned()).collect()
+}
+
+/// A program without TLS knows none of its options, of which the port is the first.
+fn lacks_tls(log: &str) -> bool {
+    log.contains("Bad directive") && log.contains("'tls-port ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lacks_tls;
+
+    #[test]
+    fn a_program_without_tls_is_told_from_one_that_fails() {
+        let lacking = "*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\n\
+            Reading the configuration file, at line 5\n\
+            >>> 'tls-port \"7000\"'\nBad directive or wrong number of arguments\n";
+        assert!(lacks_tls(lacking));
+        assert!(!lacks_tls(
+            "Failed to configure TLS. Check logs for more info."
+        ));
+    }
 }
