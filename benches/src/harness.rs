@@ -1,6 +1,9 @@
 //! Paired rounds: ours and the peer in turn, so that a machine whose speed drifts treats both alike.
 
-use std::{future::Future, time::Instant};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 
@@ -37,32 +40,63 @@ where
     O: Future<Output = usize>,
     P: Future<Output = usize>,
 {
-    rate(ours()).await;
-    rate(peer()).await;
+    compare_samples(name, peer_name, || timed(ours()), || timed(peer())).await
+}
+
+/// The same for work that says itself how long the part took that counts, because it has to prepare each round.
+pub(crate) async fn compare_samples<O, P>(
+    name: &str,
+    peer_name: &str,
+    mut ours: impl FnMut() -> O,
+    mut peer: impl FnMut() -> P,
+) -> Row
+where
+    O: Future<Output = Sample>,
+    P: Future<Output = Sample>,
+{
+    ours().await;
+    peer().await;
     let mut pairs = Vec::with_capacity(ROUNDS);
     for round in 0..ROUNDS {
         // Who goes first alternates, so that neither always finds the caches warm.
         let pair = if round % 2 == 0 {
-            let our_rate = rate(ours()).await;
-            (our_rate, rate(peer()).await)
+            let our_rate = ours().await.rate();
+            (our_rate, peer().await.rate())
         } else {
-            let peer_rate = rate(peer()).await;
-            (rate(ours()).await, peer_rate)
+            let peer_rate = peer().await.rate();
+            (ours().await.rate(), peer_rate)
         };
         pairs.push(pair);
     }
     row(name, peer_name, &pairs)
 }
 
-async fn rate(work: impl Future<Output = usize>) -> f64 {
+/// Operations, and the time that they took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    pub(crate) operations: usize,
+    pub(crate) elapsed: Duration,
+}
+
+impl Sample {
+    fn rate(self) -> f64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "operation counts are far below 2^53"
+        )]
+        let operations = self.operations as f64;
+        operations / self.elapsed.as_secs_f64()
+    }
+}
+
+/// Times work from its first poll to its end.
+pub(crate) async fn timed(work: impl Future<Output = usize>) -> Sample {
     let started = Instant::now();
     let operations = work.await;
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "operation counts are far below 2^53"
-    )]
-    let operations = operations as f64;
-    operations / started.elapsed().as_secs_f64()
+    Sample {
+        operations,
+        elapsed: started.elapsed(),
+    }
 }
 
 fn row(name: &str, peer_name: &str, pairs: &[(f64, f64)]) -> Row {

@@ -9,15 +9,18 @@
 )]
 
 mod harness;
+mod keyspace;
 mod memory;
+mod raw;
 mod report;
-mod server;
+mod typed;
 
 use std::{env, error::Error, process::ExitCode};
 
-use cachekit_testkit::server::{Kind, Server};
-
 use self::harness::Row;
+
+/// What a part of the measurements ends with.
+type Outcome<T> = Result<T, Box<dyn Error>>;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
@@ -34,29 +37,22 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The prefix of the rows to run; empty for all.
 fn only() -> String {
     let mut arguments = env::args().skip_while(|argument| argument != "--only");
     arguments.nth(1).unwrap_or_default()
 }
 
-async fn run(only: &str) -> Result<Vec<Row>, Box<dyn Error>> {
-    let Some(server) = Server::start(Kind::Redis7).await? else {
-        return Err("no server to measure against".into());
+async fn run(only: &str) -> Outcome<Vec<Row>> {
+    let wanted = |rows: &[&'static str]| -> Vec<&'static str> {
+        rows.iter()
+            .copied()
+            .filter(|name| name.starts_with(only))
+            .collect()
     };
-    let bench = server::Bench::prepare(&server.url()).await?;
     report::print_head();
-    let mut rows = Vec::new();
-    for name in server::ROWS.into_iter().chain(memory::ROWS) {
-        if name.starts_with(only) {
-            let row = match memory::run(name).await {
-                Some(row) => row,
-                None => bench.run(name).await?,
-            };
-            report::print(&row);
-            rows.push(row);
-        }
-    }
+    let mut rows = typed::run(&wanted(&typed::ROWS)).await?;
+    rows.extend(keyspace::run(&wanted(&keyspace::ROWS)).await?);
+    rows.extend(memory::run(&wanted(&memory::ROWS)).await?);
     report::write(&rows)?;
     Ok(rows)
 }

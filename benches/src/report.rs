@@ -10,16 +10,16 @@ const FILE: &str = "target/bench/latest.json";
 /// Prints one row as soon as it is there.
 pub(crate) fn print(row: &Row) {
     println!(
-        "{:<22} {:>12.0} {:>12.0} {:>7.2}  {:.2}..{:.2}  against {}",
-        row.name, row.ours, row.peer, row.ratio, row.low, row.high, row.peer_name
+        "{:<24} {:>12.0} {:>12.0} {:<14} {:>8.2}  {:.2}..{:.2}  against {}",
+        row.name, row.ours, row.peer, row.unit, row.ratio, row.low, row.high, row.peer_name
     );
 }
 
 /// Prints the head of the table.
 pub(crate) fn print_head() {
     println!(
-        "{:<22} {:>12} {:>12} {:>7}  spread",
-        "name", "ours/s", "peer/s", "ratio"
+        "{:<24} {:>12} {:>12} {:<14} {:>8}  spread",
+        "name", "ours", "peer", "unit", "ratio"
     );
 }
 

@@ -13,6 +13,17 @@ fn is_encoded(c: char) -> bool {
     matches!(c, ':' | '{' | '}' | '%') || c.is_whitespace() || c.is_control()
 }
 
+/// ASCII that always stands for itself. Most ids are made of nothing else, and a look into a table tells.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        plain[byte as usize] = !matches!(byte, b':' | b'{' | b'}' | b'%');
+        byte += 1;
+    }
+    plain
+};
+
 /// Appends one character of an id.
 pub(crate) fn push(out: &mut String, c: char) {
     if !is_encoded(c) {
@@ -38,6 +49,10 @@ pub(crate) fn path(raw: &str) -> Cow<'_, str> {
 }
 
 fn encode(raw: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let stays = |byte: u8| PLAIN[usize::from(byte)] || (byte.is_ascii() && keep(char::from(byte)));
+    if raw.bytes().all(stays) {
+        return Cow::Borrowed(raw);
+    }
     let Some(start) = raw.find(|c| is_encoded(c) && !keep(c)) else {
         return Cow::Borrowed(raw);
     };

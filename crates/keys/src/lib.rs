@@ -80,7 +80,7 @@ pub use level::{Level, LevelTtls};
 pub use namespace::Namespace;
 pub use path::KeyPath;
 pub use pattern::{Pattern, PatternBuilder};
-pub use schema::{KeyFormat, KeySchema};
+pub use schema::{KeyFormat, KeySchema, PathKeys};
 pub use segment::{BoundedSegment, Segment};
 pub use shape::{Part, Shape};
 pub use ttl::{Jitter, Ttl, TtlError};

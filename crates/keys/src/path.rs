@@ -58,9 +58,7 @@ impl KeyPath {
     /// # Ok::<(), cachekit_keys::KeyError>(())
     /// ```
     pub fn new(raw: impl AsRef<str>) -> Result<Self, KeyError> {
-        let raw = raw.as_ref();
-        check_length(WHAT, raw.len(), Self::MAX_BYTES)?;
-        Self::checked(&encode::path(raw))
+        Self::encode(raw.as_ref()).map(|encoded| Self(Arc::from(encoded)))
     }
 
     /// Takes text that is encoded already, as it stands in a key.
@@ -77,14 +75,14 @@ impl KeyPath {
     /// assert!(KeyPath::from_encoded("a:{b}").is_err());
     /// ```
     pub fn from_encoded(encoded: &str) -> Result<Self, KeyError> {
-        if encode::is_path(encoded) {
-            Self::checked(encoded)
-        } else {
-            Err(KeyError::NotCanonical {
+        if !encode::is_path(encoded) {
+            return Err(KeyError::NotCanonical {
                 what: WHAT,
                 text: excerpt(encoded),
-            })
+            });
         }
+        check_segments(encoded)?;
+        Ok(Self(Arc::from(encoded)))
     }
 
     /// The text as it stands in keys.
@@ -139,12 +137,12 @@ impl KeyPath {
         Self(Arc::from(format!("{ANALYSIS}:{hash}")))
     }
 
-    fn checked(encoded: &str) -> Result<Self, KeyError> {
-        check_length(WHAT, encoded.len(), Self::MAX_BYTES)?;
-        for segment in encoded.split(':') {
-            check_length("segment of a key path", segment.len(), Segment::MAX_BYTES)?;
-        }
-        Ok(Self(Arc::from(encoded)))
+    /// The encoded text of a path, checked.
+    pub(crate) fn encode(raw: &str) -> Result<Cow<'_, str>, KeyError> {
+        check_length(WHAT, raw.len(), Self::MAX_BYTES)?;
+        let encoded = encode::path(raw);
+        check_segments(&encoded)?;
+        Ok(encoded)
     }
 }
 
@@ -152,3 +150,10 @@ impl KeyPath {
 pub(crate) const ANALYSIS: &str = "analysis";
 
 text_conversions!(KeyPath);
+
+fn check_segments(encoded: &str) -> Result<(), KeyError> {
+    check_length(WHAT, encoded.len(), KeyPath::MAX_BYTES)?;
+    encoded.split(':').try_for_each(|segment| {
+        check_length("segment of a key path", segment.len(), Segment::MAX_BYTES)
+    })
+}

@@ -16,8 +16,13 @@ pub(super) fn write<T: Serialize + ?Sized>(
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
-    serde_json::from_slice(body)
-        .map_err(|error| decode_failed().with_source(JsonFault::from(&error)))
+    // JSON is UTF-8, so that one check of the whole replaces one of every string in it.
+    let parsed = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        // Tells where it goes wrong.
+        Err(_) => serde_json::from_slice(body),
+    };
+    parsed.map_err(|error| decode_failed().with_source(JsonFault::from(&error)))
 }
 
 /// What is written has no position, so that the category alone tells the reason.

@@ -3,7 +3,10 @@
 //! It holds the two choices that all services of a deployment must share, the format and the namespace, and nothing of a
 //! connection.
 
+mod paths;
 mod patterns;
+
+pub use paths::PathKeys;
 
 use crate::{
     Channel, CostKey, FieldReader, FieldWriter, Key, KeyError, KeyFamily, KnownKey, ModelKey,

@@ -5,6 +5,7 @@ mod companions;
 mod errors;
 mod globs;
 mod owners;
+mod path_keys;
 mod patterns;
 mod report_key;
 mod round_trips;

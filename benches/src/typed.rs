@@ -1,13 +1,18 @@
 //! Typed reads and writes through the umbrella, against the raw client with the same bytes.
 
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 
-use cachekit::{CacheKit, SessionCache, SessionId};
+use cachekit::{CacheKit, ProjectCache, ProjectId, SessionCache, SessionId};
 use futures_util::future::join_all;
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use serde::{Deserialize, Serialize};
 
-use crate::harness::{Row, compare};
+use crate::{
+    Outcome,
+    harness::{Row, compare},
+    raw::{self, PEER},
+    report,
+};
 
 pub(crate) const ROWS: [&str; 5] = [
     "get/json-256/64",
@@ -17,7 +22,6 @@ pub(crate) const ROWS: [&str; 5] = [
     "set_many/1000",
 ];
 const KEYS: usize = 1_000;
-const PEER: &str = "redis crate, multiplexed";
 
 /// A value whose JSON text has 256 bytes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,9 +47,26 @@ impl Payload {
     }
 }
 
+/// Measures the rows `wanted`.
+pub(crate) async fn run(wanted: &[&str]) -> Outcome<Vec<Row>> {
+    let mut rows = Vec::new();
+    if wanted.is_empty() {
+        return Ok(rows);
+    }
+    let server = raw::server(&[]).await?;
+    let bench = Bench::prepare(&server.url()).await?;
+    for name in wanted {
+        let row = bench.run(name).await?;
+        report::print(&row);
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
 /// Both sides connected to one server that holds the values.
-pub(crate) struct Bench {
+struct Bench {
     session: SessionCache,
+    project: ProjectCache,
     raw: MultiplexedConnection,
     payload: Payload,
     json: Arc<Vec<u8>>,
@@ -54,7 +75,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) async fn prepare(url: &str) -> Result<Self, Box<dyn Error>> {
+    async fn prepare(url: &str) -> Outcome<Self> {
         let kit = CacheKit::connect(url).await?;
         let session = kit.session(&SessionId::new("bench")?);
         let names: Vec<String> = (0..KEYS).map(|index| format!("file{index}")).collect();
@@ -70,7 +91,8 @@ impl Bench {
         }
         Ok(Self {
             session,
-            raw: raw_connection(url).await?,
+            project: kit.project(&ProjectId::new("bench")?),
+            raw: raw::connection(url).await?,
             payload,
             json: Arc::new(json),
             names: Arc::new(names),
@@ -78,7 +100,7 @@ impl Bench {
         })
     }
 
-    pub(crate) async fn run(&self, name: &str) -> Result<Row, Box<dyn Error>> {
+    async fn run(&self, name: &str) -> Outcome<Row> {
         match name {
             "get/json-256/64" => Ok(self.get(name, 64, 400).await),
             "get/json-256/1" => Ok(self.get(name, 1, 4_000).await),
@@ -191,16 +213,21 @@ impl Bench {
                 .map(|name| (name.as_str(), &self.payload))
                 .collect();
             for _ in 0..BATCHES {
-                assert!(self.session.set_many(&items).await.is_ok());
+                assert!(self.project.set_many(&items).await.is_ok());
             }
             KEYS * BATCHES
         };
         let peer = || async {
             let mut raw = self.raw.clone();
+            let keys: Vec<String> = self
+                .names
+                .iter()
+                .map(|name| format!("project:bench:{name}"))
+                .collect();
             for _ in 0..BATCHES {
                 let mut pipeline = redis::pipe();
-                for key in self.raw_keys.iter() {
-                    pipeline.pset_ex(key, &self.json[..], 300_000).ignore();
+                for key in &keys {
+                    pipeline.pset_ex(key, &self.json[..], 3_600_000).ignore();
                 }
                 let written: Result<(), _> = pipeline.query_async(&mut raw).await;
                 assert!(written.is_ok());
@@ -209,17 +236,6 @@ impl Bench {
         };
         compare(name, PEER, ours, peer).await
     }
-}
-
-/// The raw client with the best settings known to us: no Nagle delay and a queue that does not hold callers back.
-async fn raw_connection(url: &str) -> Result<MultiplexedConnection, redis::RedisError> {
-    use redis::IntoConnectionInfo;
-    let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
-    let info = url.into_connection_info()?.set_tcp_settings(tcp);
-    let config = redis::AsyncConnectionConfig::new().set_pipeline_buffer_size(1_024);
-    redis::Client::open(info)?
-        .get_multiplexed_async_connection_with_config(&config)
-        .await
 }
 
 async fn spawned<F>(tasks: usize, each: usize, work: impl Fn(usize) -> F) -> usize
