@@ -21,12 +21,14 @@ use tokio::{
 use super::{Kind, ServerError, group::File, ping::wait_until_ready};
 
 /// The shell that holds the server. It prints the server's process id and ends when the server ends; a watcher beside it
-/// ends the server when the input ends. (Background commands of a shell read from nothing, hence descriptor 3.)
+/// ends the server when the input ends, and removes its folder, which comes as the first argument. (Background commands of a shell read from nothing, hence descriptor 3.)
 const HOLDER: &str = r#"
 exec 3<&0
+folder=$1
+shift
 "$@" </dev/null 3<&- >server.log 2>&1 &
 server=$!
-{ cat <&3 >/dev/null; kill -KILL "$server"; } 2>/dev/null &
+{ cat <&3 >/dev/null; kill -KILL "$server"; rm -rf "$folder"; } 2>/dev/null &
 watcher=$!
 echo "$server"
 wait "$server"
@@ -53,7 +55,7 @@ pub(super) struct Process {
 #[derive(Debug)]
 struct Running {
     pid: u32,
-    _holder: Child,
+    holder: Child,
     /// The server lives as long as this stays open.
     _lifeline: ChildStdin,
 }
@@ -131,6 +133,8 @@ impl Process {
     pub(super) async fn restart(&mut self) -> Result<(), ServerError> {
         // It may have ended already, which is the usual case.
         let _ = self.signal("KILL").await;
+        // Its watcher must not take the folder away from the server that is about to start.
+        let _ = self.running.holder.wait().await;
         wait_until_free(self.port).await;
         self.running = launch(
             self.kind,
@@ -153,6 +157,7 @@ async fn launch(
 ) -> Result<Running, ServerError> {
     let mut holder = Command::new("sh")
         .args(["-c", HOLDER, "sh"])
+        .arg(folder)
         .arg(program)
         .args([
             "--port",
@@ -187,7 +192,7 @@ async fn launch(
     match line.trim().parse() {
         Ok(pid) if ready => Ok(Running {
             pid,
-            _holder: holder,
+            holder,
             _lifeline: lifeline,
         }),
         _ => Err(ServerError::NotReady {

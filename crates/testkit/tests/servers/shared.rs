@@ -186,8 +186,21 @@ async fn the_holder_announces_every_form_and_ends_all_at_the_end_of_its_input() 
     Ok(())
 }
 
+/// The servers' folders that a process has made.
+fn folders_of(process: u32) -> std::io::Result<Vec<PathBuf>> {
+    let start = format!("cachekit-server-{process}-");
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(env::temp_dir())? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&start) {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
+}
+
 #[tokio::test]
-async fn a_killed_holder_leaves_no_local_server_behind() -> Outcome {
+async fn a_killed_holder_leaves_no_local_server_and_no_file_behind() -> Outcome {
     let Some(mut holder) = Holder::start()? else {
         return Ok(());
     };
@@ -195,7 +208,14 @@ async fn a_killed_holder_leaves_no_local_server_behind() -> Outcome {
     assert_eq!(addresses.len(), 1 + 3 + 2, "{addresses:?}");
     let (host, port) = &addresses[0];
     assert_eq!(ping(host, *port).await?, "+PONG");
+    let folders = folders_of(holder.child.id())?;
+    assert_eq!(folders.len(), 1 + 3 + 1, "{folders:?}");
     holder.child.kill()?;
     holder.assert_all_gone().await;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !folders_of(holder.child.id())?.is_empty() {
+        assert!(Instant::now() < deadline, "folders are left");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     Ok(())
 }

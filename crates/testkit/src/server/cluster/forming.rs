@@ -1,7 +1,12 @@
 //! How single servers become a cluster, and what is asked of one.
 
+use std::time::Duration;
+
 use super::{LIMIT, SLOTS, view::View};
 use crate::server::group::{Member, eventually};
+
+/// How long a replica tries to take over in agreement with its master, and a little.
+const GIVES_UP_AFTER: Duration = Duration::from_secs(6);
 
 /// Makes a cluster of servers that know nothing of each other.
 pub(super) fn form(members: &[Member], masters: usize) -> Result<(), String> {
@@ -60,20 +65,24 @@ fn all_content(members: &[Member]) -> Result<(), String> {
     if present.is_empty() {
         return Err("no node answers".to_owned());
     }
+    let mut views = Vec::new();
     for member in &present {
         let state = member.ask_text(&["CLUSTER", "INFO"])?;
         if !state.contains("cluster_state:ok") {
             return Err(format!("node {} says that the cluster fails", member.port));
         }
-        if let Some(complaint) = View::of(member)?.complaint(&present) {
-            return Err(format!("node {} {complaint}", member.port));
-        }
         let replication = member.ask_text(&["INFO", "replication"])?;
         if replication.contains("master_link_status:down") {
             return Err(format!("node {} has no data from its master", member.port));
         }
+        views.push(View::of(member)?);
     }
-    Ok(())
+    let complaint = |(member, view): (&&Member, &View)| {
+        let complaint = view.complaint(&present, &views)?;
+        Some(format!("node {} {complaint}", member.port))
+    };
+    let complaint = present.iter().zip(&views).find_map(complaint);
+    complaint.map_or(Ok(()), Err)
 }
 
 /// See [`ClusterServer::node_of_slot`](super::ClusterServer::node_of_slot).
@@ -95,20 +104,32 @@ pub(super) fn owner(members: &[Member], slot: u16) -> Result<usize, String> {
 /// See [`ClusterServer::promote`](super::ClusterServer::promote).
 pub(super) fn promote(members: &[Member], replica: usize) -> Result<(), String> {
     let node = &members[replica];
-    // In agreement with the master if it is there, else without asking anybody.
-    if node.ask(&["CLUSTER", "FAILOVER"]).is_err() {
-        node.ask(&["CLUSTER", "FAILOVER", "TAKEOVER"])?;
-    }
     eventually(LIMIT, || {
-        for member in members.iter().filter(|member| member.answers()) {
-            let view = View::of(member)?;
-            if !view
-                .of_port(node.port)
-                .is_some_and(|line| line.is("master"))
-            {
-                return Err(format!("node {} has not noticed", member.port));
-            }
+        ask_to_take_over(node)?;
+        // A server gives an attempt up after five seconds, for instance where the master's data has not all come.
+        eventually(GIVES_UP_AFTER, || is_master(node, node))
+    })?;
+    eventually(LIMIT, || {
+        let present = members.iter().filter(|member| member.answers());
+        for member in present {
+            is_master(node, member)?;
         }
         all_content(members)
     })
+}
+
+/// In agreement with the master if it is there, else without asking anybody.
+fn ask_to_take_over(node: &Member) -> Result<(), String> {
+    let agreed = node.ask(&["CLUSTER", "FAILOVER"]);
+    agreed
+        .or_else(|_| node.ask(&["CLUSTER", "FAILOVER", "TAKEOVER"]))
+        .map(drop)
+}
+
+fn is_master(node: &Member, as_seen_by: &Member) -> Result<(), String> {
+    let view = View::of(as_seen_by)?;
+    match view.of_port(node.port) {
+        Some(line) if line.is("master") => Ok(()),
+        _ => Err(format!("node {} has not noticed", as_seen_by.port)),
+    }
 }

@@ -80,12 +80,19 @@ impl View {
         self.0.iter().find(|line| line.serves(slot))
     }
 
-    /// Why this is not the view of a node that is content with all of `present`, if it is not.
-    pub(super) fn complaint(&self, present: &[&Member]) -> Option<String> {
+    /// Why this is not the view of a node that is content with all of `present`, if it is not. `views` are their own.
+    pub(super) fn complaint(&self, present: &[&Member], views: &[Self]) -> Option<String> {
         let mut served = 0;
-        for member in present {
+        for (member, own) in present.iter().zip(views) {
             match self.of_port(member.port) {
-                Some(line) if line.is_well(&member.host) => served += line.count(),
+                Some(line) if line.is_well(&member.host) => {
+                    // One that has not heard of a change of roles refuses to vote for the next.
+                    let itself = own.of_port(member.port);
+                    if itself.is_none_or(|itself| itself.is("master") != line.is("master")) {
+                        return Some(format!("has not heard of the role of node {}", member.port));
+                    }
+                    served += line.count();
+                }
                 other => return Some(format!("sees node {} as {other:?}", member.port)),
             }
         }
