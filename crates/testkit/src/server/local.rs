@@ -20,15 +20,23 @@ use tokio::{
 
 use super::{Kind, ServerError, group::File, ping::wait_until_ready};
 
-/// The shell that holds the server. It prints the server's process id and ends when the server ends; a watcher beside it
-/// ends the server when the input ends, and removes its folder, which comes as the first argument. (Background commands of a shell read from nothing, hence descriptor 3.)
+/// The shell that holds the server. It prints the server's process id and ends when the server ends. A watcher beside it
+/// waits for the end of the input, then ends the server and removes its folder, which comes as the first argument;
+/// from there on the end of the server does not end the watcher. (Background commands of a shell read from nothing,
+/// hence descriptor 3.)
 const HOLDER: &str = r#"
 exec 3<&0
 folder=$1
 shift
 "$@" </dev/null 3<&- >server.log 2>&1 &
 server=$!
-{ cat <&3 >/dev/null; kill -KILL "$server"; rm -rf "$folder"; } 2>/dev/null &
+{
+  cat <&3 >/dev/null
+  trap '' TERM
+  kill -KILL "$server"
+  while kill -0 "$server"; do sleep 0.02; done
+  rm -rf "$folder"
+} 2>/dev/null &
 watcher=$!
 echo "$server"
 wait "$server"
