@@ -3,7 +3,7 @@
 //! A family says what its fields are; the writer and the reader here put them into a shape and take them out, and nothing
 //! else ever joins or splits a key.
 
-use std::vec;
+use std::{ops::Range, vec};
 
 use crate::{KeyError, KeyField, KeyPath, Level, Part, Shape, field::Token, words};
 
@@ -112,6 +112,7 @@ pub struct FieldWriter<'a> {
     parts: &'static [Part],
     is_sharded: bool,
     is_first: bool,
+    owner: Option<Range<usize>>,
 }
 
 impl<'a> FieldWriter<'a> {
@@ -124,6 +125,7 @@ impl<'a> FieldWriter<'a> {
             parts: shape.parts(),
             is_sharded,
             is_first: shape.is_free(),
+            owner: None,
         }
     }
 
@@ -139,6 +141,7 @@ impl<'a> FieldWriter<'a> {
     pub fn owner<F: KeyField>(&mut self, owner: &F) -> &mut Self {
         let part = self.next(Part::is_owner, "an owner");
         self.check_limit(part, F::MAX_BYTES);
+        let start = self.out.len();
         if self.is_sharded {
             self.out.push('{');
         }
@@ -146,6 +149,7 @@ impl<'a> FieldWriter<'a> {
         if self.is_sharded {
             self.out.push('}');
         }
+        self.owner = Some(start..self.out.len());
         self
     }
 
@@ -181,13 +185,14 @@ impl<'a> FieldWriter<'a> {
     }
 
     /// Ends the key.
-    pub(crate) fn finish(mut self) {
+    pub(crate) fn finish(mut self) -> Option<Range<usize>> {
         self.literals();
         assert!(
             self.parts.is_empty(),
             "the key family `{}` writes too few fields",
             self.family
         );
+        self.owner
     }
 
     /// Writes what stands before the next field and checks its kind.

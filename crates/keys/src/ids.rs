@@ -159,6 +159,10 @@ id! {
     /// Names what a quota counts, as `api_calls`.
     QuotaMetric, "quota metric", "exports"
 }
+id! {
+    /// Names what entries have in common whoever owns them, as `release-7`, so that all of them can be invalidated at once.
+    Tag, "tag", "release-7"
+}
 
 impl ProviderMetric {
     /// `health_status`.

@@ -11,6 +11,7 @@
 //!   [`Key`]s and parses them back: `parse(key(k)) == k`, always.
 //! - A **schema** holds two choices of a deployment: the [`KeyFormat`] (plain, or sharded for Redis Cluster) and an
 //!   optional [`Namespace`].
+//! - **Roots** ([`Root`]) stand for all that an owner or a [`Tag`] has, and name the index of it.
 //! - **Patterns** ([`Pattern`]) escape what is literal in them; **channels** ([`Channel`]) name what is published.
 //! - **Lifetimes** are [`Ttl`]s: never zero, whole milliseconds, with [`Jitter`]; a [`Level`] carries a default.
 //! - **Content hashes** ([`ContentHash`]) are full SHA-256.
@@ -72,7 +73,7 @@ pub use family::{FieldReader, FieldWriter, KeyFamily};
 pub use field::KeyField;
 pub use hash::ContentHash;
 pub use ids::{
-    ModelName, ModelVersion, ProjectId, ProviderMetric, ProviderName, QuotaMetric, SessionId,
+    ModelName, ModelVersion, ProjectId, ProviderMetric, ProviderName, QuotaMetric, SessionId, Tag,
     UserId,
 };
 pub use key::{CompanionKind, Key};
@@ -80,7 +81,7 @@ pub use level::{Level, LevelTtls};
 pub use namespace::Namespace;
 pub use path::KeyPath;
 pub use pattern::{Pattern, PatternBuilder};
-pub use schema::{KeyFormat, KeySchema, PathKeys};
+pub use schema::{KeyFormat, KeySchema, PathKeys, Root, Roots};
 pub use segment::{BoundedSegment, Segment};
 pub use shape::{Part, Shape};
 pub use ttl::{Jitter, Ttl, TtlError};

@@ -9,7 +9,8 @@
 //!
 //! Both work on any [`Store`](cachekit_store::Store), take the default lifetime of the level that a key belongs to, write
 //! what other programs can read (JSON text, unless told otherwise), read n keys in one round trip, and count hits and
-//! misses ([`CacheCounts`]). [`Invalidation`] deletes by pattern.
+//! misses ([`CacheCounts`]). [`Invalidation`] deletes what belongs together: all of a session or project, all that carries a tag,
+//! what matches a pattern. Each write enters its key into indices, so that the first two cost what they find.
 //!
 //! An entry that cannot be read is a counted miss and no error: a damaged one is overwritten by the next write, one of a
 //! newer version of the program is left to it. [`Cache::lookup`] tells them apart. A store that fails is an error.
@@ -38,6 +39,7 @@ mod access;
 mod cache;
 mod counts;
 mod error;
+mod index;
 mod invalidation;
 mod levels;
 mod lookup;

@@ -1,7 +1,7 @@
 //! How one write differs from the handle's defaults.
 
-use cachekit_keys::{Jitter, Ttl};
-use cachekit_store::{Condition, SetOptions};
+use cachekit_keys::{Jitter, Tag, Ttl};
+use cachekit_store::Condition;
 
 /// Options of one write, for the methods that end in `_with`. What is not set follows the handle.
 ///
@@ -16,7 +16,7 @@ use cachekit_store::{Condition, SetOptions};
 /// let options = WriteOptions::new().with_ttl(Ttl::seconds(30)).with_condition(Condition::IfAbsent);
 /// assert_eq!(options.ttl, Some(Ttl::seconds(30)));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WriteOptions {
     /// The lifetime, in place of the handle's.
@@ -25,9 +25,19 @@ pub struct WriteOptions {
     pub jitter: Option<Jitter>,
     /// When the write takes place at all; by default in any case.
     pub condition: Condition,
+    /// What the written entries have in common with others; at most [`MAX_TAGS`](Self::MAX_TAGS), none by default.
+    pub tags: Vec<Tag>,
 }
 
 impl WriteOptions {
+    /// Most tags of one write: each is one more index to be kept.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(cachekit_patterns::WriteOptions::MAX_TAGS, 16);
+    /// ```
+    pub const MAX_TAGS: usize = 16;
+
     /// Everything as the handle has it.
     ///
     /// # Examples
@@ -41,6 +51,7 @@ impl WriteOptions {
             ttl: None,
             jitter: None,
             condition: Condition::Always,
+            tags: Vec::new(),
         }
     }
 
@@ -89,6 +100,29 @@ impl WriteOptions {
         self.condition = condition;
         self
     }
+
+    /// Names what the written entries have in common with others, so that
+    /// [`Invalidation::invalidate_tag`](crate::Invalidation::invalidate_tag) finds them, whoever owns them.
+    ///
+    /// A tag stays with an entry for the lifetime that this write gives it; a later write without the tag does not take it
+    /// away. The write fails with [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for more than
+    /// [`MAX_TAGS`](Self::MAX_TAGS), and with [`Unsupported`](cachekit_store::ErrorKind::Unsupported) on a store that runs
+    /// no scripts. On a cluster each tag has a slot of its own, so that the write takes two more round trips.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cachekit_patterns::WriteOptions;
+    /// use cachekit_keys::Tag;
+    ///
+    /// let options = WriteOptions::new().with_tags([Tag::new("release-7")?, Tag::new("beta")?]);
+    /// assert_eq!(options.tags.len(), 2);
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn with_tags(mut self, tags: impl IntoIterator<Item = Tag>) -> Self {
+        self.tags = tags.into_iter().collect();
+        self
+    }
 }
 
 /// How long a handle's entries live unless a write says otherwise.
@@ -99,16 +133,15 @@ pub(crate) struct Lifetime {
 }
 
 impl Lifetime {
-    /// The store's options for one write. Each call draws anew, so that a batch spreads too.
-    pub(crate) fn resolve(&self, options: &WriteOptions) -> SetOptions {
+    /// How long one entry lives. Each call draws anew, so that a batch spreads too.
+    pub(crate) fn of(&self, options: &WriteOptions) -> Ttl {
         let ttl = options.ttl.unwrap_or(self.ttl);
         let jitter = options.jitter.unwrap_or(self.jitter);
-        let ttl = if jitter == Jitter::NONE {
+        if jitter == Jitter::NONE {
             ttl
         } else {
             ttl.jittered(jitter, fastrand::u64(..))
-        };
-        SetOptions::ttl(ttl).with_condition(options.condition)
+        }
     }
 }
 
@@ -116,7 +149,6 @@ impl Lifetime {
 mod tests {
     use super::{Lifetime, WriteOptions};
     use cachekit_keys::{Jitter, Ttl};
-    use cachekit_store::{Condition, Expiration, SetOptions};
 
     const LIFETIME: Lifetime = Lifetime {
         ttl: Ttl::seconds(100),
@@ -125,27 +157,16 @@ mod tests {
 
     #[test]
     fn what_a_write_does_not_say_follows_the_handle() {
-        let options = LIFETIME.resolve(&WriteOptions::new());
-        assert_eq!(options, SetOptions::ttl(Ttl::seconds(100)));
-        let options = LIFETIME.resolve(
-            &WriteOptions::new()
-                .with_ttl(Ttl::seconds(7))
-                .with_condition(Condition::IfAbsent),
-        );
-        assert_eq!(
-            options,
-            SetOptions::ttl(Ttl::seconds(7)).with_condition(Condition::IfAbsent)
-        );
+        assert_eq!(LIFETIME.of(&WriteOptions::new()), Ttl::seconds(100));
+        let options = WriteOptions::new().with_ttl(Ttl::seconds(7));
+        assert_eq!(LIFETIME.of(&options), Ttl::seconds(7));
     }
 
     #[test]
     fn jitter_shortens_by_no_more_than_its_fraction_and_spreads() {
         let options = WriteOptions::new().with_jitter(Jitter::fraction(0.2).unwrap());
         let millis: Vec<u64> = (0..200)
-            .map(|_| match LIFETIME.resolve(&options).expiration {
-                Expiration::After(ttl) => ttl.as_millis(),
-                other => panic!("{other:?}"),
-            })
+            .map(|_| LIFETIME.of(&options).as_millis())
             .collect();
         assert!(
             millis

@@ -6,6 +6,7 @@ mod tests;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_keys::{Key, Pattern, Ttl};
+use futures_util::future::join;
 
 use crate::{Error, Increment, KeyExpiry, Result, ScanRequest, SetOptions, Store};
 
@@ -61,9 +62,10 @@ pub trait StoreExt: Store {
 
     /// Deletes all keys that match `pattern`, in bounded batches; answers how many existed.
     ///
-    /// Walks the whole keyspace, whatever matches: the cost is that of the keyspace. Keys under the
-    /// reserved prefix `ck:` are passed over, and so are names that cannot be a [`Key`] (of more than 1 024 bytes), which
-    /// only other programs write. Keys written during the walk may survive it.
+    /// Walks the whole keyspace, whatever matches: the cost is that of the keyspace. The next step of the walk is taken
+    /// while the keys of the last one are deleted, so that at most two steps' keys are held, however many there are. Keys
+    /// under the reserved prefix `ck:` are passed over, and so are names that cannot be a [`Key`] (of more than 1 024
+    /// bytes), which only other programs write. Keys written during the walk may survive it.
     ///
     /// # Errors
     /// Those of [`Store::scan`] and [`Store::delete`]. Once keys have been deleted, a later failure says that the
@@ -73,25 +75,35 @@ pub trait StoreExt: Store {
     /// A dropped call has deleted some of the keys.
     async fn delete_matching(&self, pattern: &Pattern) -> Result<u64> {
         let mut request = ScanRequest::new(pattern.clone());
+        let mut page = self.scan(&request).await?;
         let mut deleted = 0;
         loop {
-            let partly = |error: Error| match deleted {
-                0 => error,
-                _ => error.with_may_have_applied(true),
+            let mut keys = page.keys;
+            keys.retain(|key| !key.is_reserved());
+            let Some(cursor) = page.next else {
+                return deletion(self.delete(&keys).await, &mut deleted).map(|()| deleted);
             };
-            let page = self.scan(&request).await.map_err(partly)?;
-            let keys: Vec<Key> = page
-                .keys
-                .into_iter()
-                .filter(|key| !key.is_reserved())
-                .collect();
-            deleted += self.delete(&keys).await.map_err(partly)?;
-            match page.next {
-                Some(cursor) => request = request.continue_from(cursor),
-                None => return Ok(deleted),
-            }
+            request = request.continue_from(cursor);
+            // Both are waited for: a deletion under way must not be dropped because the walk failed.
+            let (removed, next) = join(self.delete(&keys), self.scan(&request)).await;
+            deletion(removed, &mut deleted)?;
+            page = next.map_err(|error| partly(error, deleted))?;
         }
     }
+}
+
+/// Adds what one deletion of a walk removed.
+fn deletion(removed: Result<u64>, deleted: &mut u64) -> Result<()> {
+    *deleted += removed.map_err(|error| partly(error, *deleted))?;
+    Ok(())
+}
+
+/// The error of a walk that has deleted so many keys already.
+fn partly(error: Error, deleted: u64) -> Error {
+    if deleted == 0 {
+        return error;
+    }
+    error.with_may_have_applied(true)
 }
 
 impl<S: Store + ?Sized> StoreExt for S {}

@@ -93,6 +93,12 @@ impl Key {
                 text: excerpt_bytes(&self.0),
             });
         }
+        Ok(self.beside(kind))
+    }
+
+    /// The companion of a key that is known to have one.
+    pub(crate) fn beside(&self, kind: CompanionKind) -> Self {
+        let tag = self.hash_tag();
         let kind = kind.as_str();
         let mut out = BytesMut::with_capacity(kind.len() + 2 * self.0.len() + 8);
         out.put_slice(b"ck:");
@@ -104,7 +110,7 @@ impl Key {
             out.put_slice(b":");
             out.put_slice(&self.0);
         }
-        Ok(Self::from_rendered(out.freeze()))
+        Self::from_rendered(out.freeze())
     }
 
     /// Undoes [`Key::companion`]: the kind, and the key that this one accompanies. `None` for any other key.

@@ -5,16 +5,22 @@
 
 mod paths;
 mod patterns;
+mod roots;
 
-pub use paths::PathKeys;
+use std::ops::Range;
 
+use bytes::Bytes;
+
+pub use self::{
+    paths::PathKeys,
+    roots::{Root, Roots},
+};
 use crate::{
     Channel, CostKey, FieldReader, FieldWriter, Key, KeyError, KeyFamily, KnownKey, ModelKey,
     Namespace, ProjectKey, ProviderKey, QuotaKey, RateLimitKey, SessionKey, Shape,
     error::{excerpt, excerpt_bytes},
     family,
 };
-use bytes::Bytes;
 
 /// How keys with an owner are rendered.
 ///
@@ -162,14 +168,7 @@ impl KeySchema {
     /// ```
     #[must_use]
     pub fn key<K: KeyFamily>(&self, key: &K) -> Key {
-        const { Shape::check_family(K::SHAPES) }
-        let shape = &K::SHAPES[key.shape()];
-        let mut out = self.prefix();
-        let mut fields = FieldWriter::new(&mut out, shape, self.is_sharded());
-        key.write(&mut fields);
-        fields.finish();
-        debug_assert!(out.len() <= Key::MAX_BYTES);
-        Key::from_rendered(out)
+        Key::from_rendered(self.render(key).0)
     }
 
     /// Parses a key of this family, rendered by an equal schema.
@@ -252,6 +251,18 @@ impl KeySchema {
     /// ```
     pub fn parse_channel(&self, name: &[u8]) -> Result<Channel, KeyError> {
         Channel::parse(self.strip_bytes(name)?)
+    }
+
+    /// The text of a key, and where in it the owner stands, braces included.
+    fn render<K: KeyFamily>(&self, key: &K) -> (String, Option<Range<usize>>) {
+        const { Shape::check_family(K::SHAPES) }
+        let shape = &K::SHAPES[key.shape()];
+        let mut out = self.prefix();
+        let mut fields = FieldWriter::new(&mut out, shape, self.is_sharded());
+        key.write(&mut fields);
+        let owner = fields.finish();
+        debug_assert!(out.len() <= Key::MAX_BYTES);
+        (out, owner)
     }
 
     /// Whether owners are hash tags.

@@ -155,10 +155,16 @@ impl KeySchema {
         text::render(text, shapes, &self.prefix(), self.is_sharded())
     }
 
-    /// All paths of an owner that start with this segment, or all.
-    fn paths_under<F: KeyField>(&self, shape: &Shape, owner: &F, first: &str) -> Pattern {
+    /// What all keys of an owner start with, without the `:` behind it.
+    pub(super) fn owner_text<F: KeyField>(&self, shape: &Shape, owner: &F) -> String {
         let mut out = self.prefix();
         FieldWriter::new(&mut out, shape, self.is_sharded()).owner(owner);
+        out
+    }
+
+    /// All paths of an owner that start with this segment, or all.
+    fn paths_under<F: KeyField>(&self, shape: &Shape, owner: &F, first: &str) -> Pattern {
+        let mut out = self.owner_text(shape, owner);
         out.push(':');
         if !first.is_empty() {
             out.push_str(first);

@@ -8,6 +8,7 @@ mod owners;
 mod path_keys;
 mod patterns;
 mod report_key;
+mod roots;
 mod round_trips;
 mod shapes;
 mod values;

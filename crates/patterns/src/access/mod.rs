@@ -9,12 +9,13 @@ use std::{fmt, sync::Arc};
 
 use cachekit_codec::{Entry, Meta, ValueFormat};
 use cachekit_keys::{Key, KeySchema};
-use cachekit_store::{ErrorKind, KeyExpiry, Result, SetItem, Store, StoreExt};
+use cachekit_store::{ErrorKind, KeyExpiry, Result, Store, StoreExt};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CacheCounters, CacheCounts, Lookup, WriteOptions,
+    CacheCounters, CacheCounts, Invalidation, Lookup, WriteOptions,
     error::{decode_error, encode_error, format_error},
+    index::{Place, Write, Writer},
     options::Lifetime,
 };
 
@@ -35,6 +36,11 @@ impl Base {
             format: ValueFormat::default(),
             counters: CacheCounters::new(),
         }
+    }
+
+    /// What deletes from the same store.
+    pub(crate) fn invalidation(&self) -> Invalidation {
+        Invalidation::new(Arc::clone(&self.store), self.schema.clone())
     }
 
     /// # Errors
@@ -96,37 +102,34 @@ impl Access {
         Ok(values)
     }
 
-    pub(crate) async fn set<V>(&self, key: Key, value: &V, options: &WriteOptions) -> Result<bool>
+    /// Writes one value, and enters its key into the indices of its owner and tags.
+    pub(crate) async fn set<V>(
+        &self,
+        place: Place,
+        value: &V,
+        options: &WriteOptions,
+    ) -> Result<bool>
     where
         V: Serialize + ?Sized,
     {
-        let item = self.encode(key, value, options)?;
-        self.base
-            .store
-            .set(&item.key, item.value, item.options)
-            .await
+        let write = self.encode(place, value, options)?;
+        Writer::new(&self.base, options)?.one(write).await
     }
 
-    /// Encodes a batch before anything of it is sent, so that a value which cannot be stored leaves nothing half-written.
-    pub(crate) fn encode_all<'v, V>(
+    /// Writes a batch in one round trip. All of it is encoded before anything is sent, so that a value which cannot be stored
+    /// leaves nothing half-written.
+    pub(crate) async fn set_many<'v, V>(
         &self,
-        values: impl Iterator<Item = (Key, &'v V)>,
+        values: impl Iterator<Item = (Place, &'v V)>,
         options: &WriteOptions,
-    ) -> Result<Vec<SetItem>>
+    ) -> Result<Vec<bool>>
     where
         V: Serialize + ?Sized + 'v,
     {
-        values
-            .map(|(key, value)| self.encode(key, value, options))
-            .collect()
-    }
-
-    /// Writes a batch in one round trip.
-    pub(crate) async fn write_all(&self, items: &[SetItem]) -> Result<Vec<bool>> {
-        if items.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.base.store.set_many(items).await
+        let writes: Vec<Write> = values
+            .map(|(place, value)| self.encode(place, value, options))
+            .collect::<Result<_>>()?;
+        Writer::new(&self.base, options)?.many(&writes).await
     }
 
     pub(crate) async fn remove(&self, key: &Key) -> Result<bool> {
@@ -144,12 +147,18 @@ impl Access {
         self.base.store.expiry(key).await
     }
 
-    fn encode<V>(&self, key: Key, value: &V, options: &WriteOptions) -> Result<SetItem>
+    fn encode<V>(&self, place: Place, value: &V, options: &WriteOptions) -> Result<Write>
     where
         V: Serialize + ?Sized,
     {
+        let (key, roots) = place;
         match self.base.format.encode(value, &Meta::default()) {
-            Ok(bytes) => Ok(SetItem::new(key, bytes, self.lifetime.resolve(options))),
+            Ok(value) => Ok(Write {
+                key,
+                roots,
+                value,
+                ttl: self.lifetime.of(options),
+            }),
             Err(error) => Err(encode_error(&key, error)),
         }
     }

@@ -4,12 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use cachekit_codec::{Meta, ValueFormat};
-use cachekit_keys::{Jitter, Key, KeySchema, Ttl};
-use cachekit_store::{Error, ErrorKind, MockStore, SetOptions};
+use cachekit_keys::{Jitter, Key, KeySchema, Roots, Ttl};
+use cachekit_store::{Capabilities, Error, ErrorKind, MockStore, SetOptions};
 use serde::{Deserialize, Serialize, Serializer, ser};
 
 use super::{Access, Base};
-use crate::{CacheCounts, WriteOptions, options::Lifetime};
+use crate::{CacheCounts, WriteOptions, index::Place, options::Lifetime};
 
 /// A value that cannot be written if it is odd.
 #[derive(Debug)]
@@ -31,7 +31,9 @@ struct Snippet {
     lines: u32,
 }
 
-fn access_with(store: MockStore, format: ValueFormat) -> Access {
+fn access_with(mut store: MockStore, format: ValueFormat) -> Access {
+    let capabilities = Capabilities::basic(1 << 20);
+    store.expect_capabilities().return_const(capabilities);
     let base = Base {
         format,
         ..Base::new(Arc::new(store), KeySchema::plain())
@@ -56,6 +58,10 @@ fn keys(names: &[&str]) -> Vec<Key> {
 
 fn key(name: &str) -> Key {
     keys(&[name]).remove(0)
+}
+
+fn place(name: &str) -> Place {
+    (key(name), Roots::default())
 }
 
 /// Answers reads of one key with these bytes.
@@ -108,18 +114,20 @@ async fn a_batch_is_written_in_one_call_and_answers_in_its_order() {
     });
     let access = access(store);
 
-    let pairs = [(key("a"), &1), (key("b"), &2)];
-    let items = access
-        .encode_all(pairs.into_iter(), &WriteOptions::new())
-        .unwrap();
-    assert_eq!(access.write_all(&items).await.unwrap(), [false, true]);
+    let pairs = [(place("a"), &1), (place("b"), &2)];
+    let written = access
+        .set_many(pairs.into_iter(), &WriteOptions::new())
+        .await;
+    assert_eq!(written.unwrap(), [false, true]);
 }
 
 #[tokio::test]
 async fn an_empty_batch_asks_nothing_of_the_store() {
     let access = access(MockStore::new());
     assert!(access.get_many::<u32>(&[]).await.unwrap().is_empty());
-    assert!(access.write_all(&[]).await.unwrap().is_empty());
+    let nothing = std::iter::empty::<(Place, &u32)>();
+    let written = access.set_many(nothing, &WriteOptions::new()).await;
+    assert!(written.unwrap().is_empty());
     assert_eq!(access.remove_many(&[]).await.unwrap(), 0);
 }
 
@@ -127,7 +135,7 @@ async fn an_empty_batch_asks_nothing_of_the_store() {
 async fn a_value_that_cannot_be_encoded_sends_nothing_and_is_not_quoted() {
     let access = access(MockStore::new());
     let error = access
-        .set(key("a"), &Picky(1), &WriteOptions::new())
+        .set(place("a"), &Picky(1), &WriteOptions::new())
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Encode);
@@ -135,9 +143,10 @@ async fn a_value_that_cannot_be_encoded_sends_nothing_and_is_not_quoted() {
     assert!(!error.may_have_applied());
     assert!(!format!("{error} {error:?}").contains("4711"));
 
-    let pairs = [(key("a"), &Picky(2)), (key("b"), &Picky(3))];
+    let pairs = [(place("a"), &Picky(2)), (place("b"), &Picky(3))];
     let error = access
-        .encode_all(pairs.into_iter(), &WriteOptions::new())
+        .set_many(pairs.into_iter(), &WriteOptions::new())
+        .await
         .unwrap_err();
     assert_eq!((error.kind(), error.key()), (ErrorKind::Encode, Some("b")));
 }
@@ -146,7 +155,7 @@ async fn a_value_that_cannot_be_encoded_sends_nothing_and_is_not_quoted() {
 async fn a_value_over_the_size_limit_sends_nothing() {
     let access = access_with(MockStore::new(), ValueFormat::json().with_max_size(10));
     let error = access
-        .set(key("a"), "much too long", &WriteOptions::new())
+        .set(place("a"), "much too long", &WriteOptions::new())
         .await
         .unwrap_err();
     assert_eq!(

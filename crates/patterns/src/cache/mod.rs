@@ -11,7 +11,7 @@ use cachekit_store::{KeyExpiry, Result, Store};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::builder::CacheBuilder;
-use crate::{CacheCounts, Lookup, WriteOptions, access::Access};
+use crate::{CacheCounts, Lookup, WriteOptions, access::Access, index::Place};
 
 /// Values of type `V` under the keys of the family `K`. Cheap to clone; clones count together.
 ///
@@ -175,7 +175,7 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
     /// # Ok(()) }
     /// ```
     pub async fn set_with(&self, key: &K, value: &V, options: &WriteOptions) -> Result<bool> {
-        self.access.set(self.key(key), value, options).await
+        self.access.set(self.place(key), value, options).await
     }
 
     /// Stores many values in one round trip. Where one cannot be encoded, none is sent.
@@ -229,11 +229,8 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
         values: &[(K, V)],
         options: &WriteOptions,
     ) -> Result<Vec<bool>> {
-        let items = self.access.encode_all(
-            values.iter().map(|(key, value)| (self.key(key), value)),
-            options,
-        )?;
-        self.access.write_all(&items).await
+        let values = values.iter().map(|(key, value)| (self.place(key), value));
+        self.access.set_many(values, options).await
     }
 
     /// Removes a value; answers whether there was an entry.
@@ -331,6 +328,10 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
 
     fn key(&self, key: &K) -> Key {
         self.access.base().schema.key(key)
+    }
+
+    fn place(&self, key: &K) -> Place {
+        self.access.base().schema.key_with_roots(key)
     }
 
     fn keys(&self, keys: &[K]) -> Vec<Key> {

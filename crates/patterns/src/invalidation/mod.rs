@@ -1,17 +1,36 @@
-//! Deleting by pattern.
+//! Deleting what belongs together: an owner's keys and those with a tag through their index, others by pattern.
 //!
-//! This is the walk over the whole keyspace that a pattern needs on any server: for operators and for rare events. What a
-//! service deletes all day it should delete by key.
+//! An index costs what it lists. A pattern needs a walk over the whole keyspace on any server: for operators and for rare
+//! events.
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use cachekit_keys::{KeySchema, Pattern};
-use cachekit_store::{Result, Store, StoreExt};
+use cachekit_keys::{KeyFamily, KeySchema, Pattern, ProjectId, Root, SessionId, Tag};
+use cachekit_store::{Error, ErrorKind, Result, Store, StoreExt};
 
-/// Deletes keys by pattern, within one schema. Cheap to clone.
+use crate::index;
+
+/// Deletes what belongs together, within one schema. Cheap to clone.
+///
+/// # What an index knows
+/// Every write of this crate enters its key into the index of its owner, and of the tags that it declares. Clearing by
+/// index takes two round trips for up to a thousand keys, and two for each further thousand, whatever else the store holds.
+/// It does not find what was written without the index: by other programs, by versions of this crate that kept none, or before
+/// the server evicted the index. The exhaustive forms of the handles find that too, as does
+/// [`delete_by_pattern`](Self::delete_by_pattern).
+///
+/// A write that takes place at the same time survives as a whole, and is found by the next clearing, or is cleared. On a
+/// cluster that holds for keys outside the index's slot too, with one exception: a writer that dies between its two
+/// steps while it is being cleared can leave a value that no index lists, for the rest of its lifetime.
+///
+/// A key that is removed alone stays listed until its lifetime would have ended, which costs a few bytes and nothing else.
+///
+/// A store without the capability [`scripts`](cachekit_store::Capabilities::scripts) keeps no indices. There owners are
+/// cleared by walking over the keyspace, and what has no pattern is [`Unsupported`](ErrorKind::Unsupported). On a server with
+/// access control lists, the user needs `~ck:*` beside its own keys.
 ///
 /// # Examples
 /// ```
@@ -112,9 +131,207 @@ impl Invalidation {
         }
         self.store.delete_matching(pattern).await
     }
-}
 
-/// Deletes all keys of one owner; answers how many existed. The one place that knows how an owner's keys are found.
-pub(crate) async fn clear_owner(store: &dyn Store, keys: &Pattern) -> Result<u64> {
-    store.delete_matching(keys).await
+    /// Removes everything of a session and of no other; answers how many entries there were.
+    ///
+    /// # Errors
+    /// Those of the store. Once entries have been removed, a later failure says that the change may have been applied.
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the entries.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, SessionId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let id = SessionId::new("abc123")?;
+    /// levels.session(&id).set("line", &7).await?;
+    /// assert_eq!(levels.invalidation().clear_session(&id).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn clear_session(&self, session: &SessionId) -> Result<u64> {
+        let root = self.schema.session_root(session);
+        self.clear_root(&root, None, || self.schema.session_keys(session))
+            .await
+    }
+
+    /// Removes everything of a project and of no other; answers how many entries there were.
+    ///
+    /// # Errors
+    /// Those of [`clear_session`](Self::clear_session).
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the entries.
+    ///
+    /// # Examples
+    /// See [`clear_analyses`](Self::clear_analyses).
+    pub async fn clear_project(&self, project: &ProjectId) -> Result<u64> {
+        let root = self.schema.project_root(project);
+        let analyses = self.schema.analyses_root(project);
+        self.clear_root(&root, Some(&analyses), || self.schema.project_keys(project))
+            .await
+    }
+
+    /// Removes a project's analyses and nothing else; answers how many there were.
+    ///
+    /// # Errors
+    /// Those of [`clear_session`](Self::clear_session).
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the analyses.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let id = ProjectId::new("proj456")?;
+    /// levels.project(&id).set_analysis("fn main() {}", &1).await?;
+    /// levels.project(&id).set("file_tree", &["src/main.rs"]).await?;
+    /// let invalidation = levels.invalidation();
+    /// assert_eq!(invalidation.clear_analyses(&id).await?, 1);
+    /// assert_eq!(invalidation.clear_project(&id).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn clear_analyses(&self, project: &ProjectId) -> Result<u64> {
+        let root = self.schema.analyses_root(project);
+        let owner = self.schema.project_root(project);
+        self.clear_root(&root, Some(&owner), || self.schema.analyses(project))
+            .await
+    }
+
+    /// Removes everything that the owner of `key` has in the key's family, which may be one of your own; answers how many
+    /// entries there were.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for a key without an owner, [`Unsupported`](ErrorKind::Unsupported) on a
+    /// store that runs no scripts. Else those of [`clear_session`](Self::clear_session).
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the entries.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::KeySchema;
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_keys::{RateLimitKey, UserId};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let user = UserId::new("user123")?;
+    /// let (daily, monthly) = (
+    ///     RateLimitKey::DailyLimit { user: user.clone() },
+    ///     RateLimitKey::MonthlyLimit { user },
+    /// );
+    /// let limits = levels.cache::<RateLimitKey, u32>().build()?;
+    /// limits.set_many(&[(daily.clone(), 100), (monthly, 1_000)]).await?;
+    /// assert_eq!(levels.invalidation().clear_owner(&daily).await?, 2);
+    /// # Ok(()) }
+    /// ```
+    pub async fn clear_owner<K: KeyFamily>(&self, key: &K) -> Result<u64> {
+        let (key, roots) = self.schema.key_with_roots(key);
+        let Some(root) = roots.owner() else {
+            return Err(Error::new(ErrorKind::InvalidInput, "clear_owner")
+                .with_detail("the key has no owner")
+                .with_key(&key));
+        };
+        self.check_scripts("clear_owner")?;
+        index::clear(&*self.store, root, None).await
+    }
+
+    /// Removes everything that carries a tag, whoever owns it; answers how many entries there were.
+    ///
+    /// An entry carries the tags of [`WriteOptions::with_tags`](crate::WriteOptions::with_tags), each for as long as the write
+    /// that declared it was to live.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) on a store that runs no scripts. Else those of
+    /// [`clear_session`](Self::clear_session).
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the entries.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_keys::Tag;
+    /// use cachekit_patterns::WriteOptions;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let release = Tag::new("release-7")?;
+    /// let tagged = WriteOptions::new().with_tags([release.clone()]);
+    /// levels.project(&ProjectId::new("proj456")?).set_with("file_tree", &["a.rs"], &tagged).await?;
+    /// levels.global().set_with("flags:beta", &true, &tagged).await?;
+    /// assert_eq!(levels.invalidation().invalidate_tag(&release).await?, 2);
+    /// # Ok(()) }
+    /// ```
+    pub async fn invalidate_tag(&self, tag: &Tag) -> Result<u64> {
+        self.check_scripts("invalidate_tag")?;
+        index::clear(&*self.store, &self.schema.tag_root(tag), None).await
+    }
+
+    /// Removes everything of a session, by its index and then by a walk over the keyspace.
+    pub(crate) async fn exhaust_session(&self, session: &SessionId) -> Result<u64> {
+        let listed = self.clear_session(session).await?;
+        self.exhaust(listed, &self.schema.session_keys(session))
+            .await
+    }
+
+    /// The same for a project.
+    pub(crate) async fn exhaust_project(&self, project: &ProjectId) -> Result<u64> {
+        let listed = self.clear_project(project).await?;
+        self.exhaust(listed, &self.schema.project_keys(project))
+            .await
+    }
+
+    /// The same for a project's analyses.
+    pub(crate) async fn exhaust_analyses(&self, project: &ProjectId) -> Result<u64> {
+        let listed = self.clear_analyses(project).await?;
+        self.exhaust(listed, &self.schema.analyses(project)).await
+    }
+
+    async fn exhaust(&self, listed: u64, keys: &Pattern) -> Result<u64> {
+        if !self.store.capabilities().scripts {
+            return Ok(listed); // it was a walk already
+        }
+        match self.store.delete_matching(keys).await {
+            Ok(others) => Ok(listed + others),
+            Err(error) if listed > 0 => Err(error.with_may_have_applied(true)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Clears by index, or by pattern where the store keeps none.
+    async fn clear_root(
+        &self,
+        root: &Root,
+        also: Option<&Root>,
+        keys: impl FnOnce() -> Pattern + Send,
+    ) -> Result<u64> {
+        if self.store.capabilities().scripts {
+            return index::clear(&*self.store, root, also).await;
+        }
+        self.store.delete_matching(&keys()).await
+    }
+
+    fn check_scripts(&self, operation: &'static str) -> Result<()> {
+        if self.store.capabilities().scripts {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unsupported, operation)
+            .with_detail("the store runs no scripts, and so keeps no indices"))
+    }
 }

@@ -23,6 +23,7 @@ async fn names_in(store: &MemoryStore) -> Vec<String> {
         .await
         .unwrap();
     let mut names: Vec<String> = page.keys.iter().map(ToString::to_string).collect();
+    names.retain(|name| !name.starts_with("ck:index:"));
     names.sort();
     names
 }

@@ -1,6 +1,6 @@
 //! The global level, and responses of models by the hash of the prompt.
 
-use cachekit_keys::{ContentHash, Key, ModelKey, ModelName, ModelVersion};
+use cachekit_keys::{ContentHash, Key, ModelKey, ModelName, ModelVersion, Roots};
 use cachekit_store::Result;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -83,7 +83,8 @@ impl LevelCache<GlobalScope> {
     ) -> Result<ContentHash> {
         let hash = ContentHash::of(prompt);
         let key = self.model_key(name, version, hash);
-        self.access.set(key, value, &WriteOptions::new()).await?;
+        let place = (key, Roots::default()); // no one owns a model's response
+        self.access.set(place, value, &WriteOptions::new()).await?;
         Ok(hash)
     }
 

@@ -5,7 +5,7 @@ use cachekit_store::{KeyExpiry, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::scope::Scope;
-use crate::{WriteOptions, access::Access};
+use crate::{WriteOptions, access::Access, index::Place};
 
 /// Values of any type under the names of one scope: a [`SessionCache`](crate::SessionCache), a
 /// [`ProjectCache`](crate::ProjectCache) or a [`GlobalCache`](crate::GlobalCache). Cheap to make and to clone.
@@ -120,7 +120,7 @@ impl<S: Scope> LevelCache<S> {
     where
         V: Serialize + ?Sized,
     {
-        self.access.set(self.key(name)?, value, options).await
+        self.access.set(self.place(name)?, value, options).await
     }
 
     /// Stores many values in one round trip. Where a name is wrong or a value cannot be encoded, none is sent.
@@ -171,15 +171,14 @@ impl<S: Scope> LevelCache<S> {
         values: &[(impl AsRef<str>, V)],
         options: &WriteOptions,
     ) -> Result<Vec<bool>> {
-        let keys = values
+        let places = values
             .iter()
-            .map(|(name, _)| self.key(name.as_ref()))
-            .collect::<Result<Vec<Key>>>()?;
+            .map(|(name, _)| self.place(name.as_ref()))
+            .collect::<Result<Vec<Place>>>()?;
         let values = values.iter().map(|(_, value)| value);
-        let items = self
-            .access
-            .encode_all(keys.into_iter().zip(values), options)?;
-        self.access.write_all(&items).await
+        self.access
+            .set_many(places.into_iter().zip(values), options)
+            .await
     }
 
     /// Removes a value; answers whether there was an entry.
@@ -287,7 +286,11 @@ impl<S: Scope> LevelCache<S> {
     /// # Ok::<(), cachekit_store::Error>(())
     /// ```
     pub fn key(&self, name: &str) -> Result<Key> {
-        Ok(self.scope.key(&self.access.base().schema, name)?)
+        Ok(self.place(name)?.0)
+    }
+
+    fn place(&self, name: &str) -> Result<Place> {
+        Ok(self.scope.place(&self.access.base().schema, name)?)
     }
 
     fn keys(&self, names: &[impl AsRef<str>]) -> Result<Vec<Key>> {

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use cachekit_keys::{
-    GlobalKey, Key, KeyError, KeyPath, KeySchema, Level, ProjectId, ProjectKey, SessionId,
+    GlobalKey, Key, KeyError, KeyPath, KeySchema, Level, ProjectId, ProjectKey, Roots, SessionId,
     SessionKey,
 };
 
 /// Keeps [`Scope`] closed to other crates, and its work out of sight.
 pub trait Sealed {
-    /// The key of a name in this scope.
-    fn key(&self, schema: &KeySchema, name: &str) -> Result<Key, KeyError>;
+    /// The key of a name in this scope, and what it belongs to.
+    fn place(&self, schema: &KeySchema, name: &str) -> Result<(Key, Roots), KeyError>;
 }
 
 /// Whose names a [`LevelCache`](crate::LevelCache) uses: a session's, a project's, or everyone's.
@@ -43,8 +43,8 @@ pub trait Scope: Sealed + Clone + fmt::Debug + Send + Sync + 'static {
 pub struct GlobalScope;
 
 impl Sealed for SessionId {
-    fn key(&self, schema: &KeySchema, name: &str) -> Result<Key, KeyError> {
-        Ok(schema.key(&SessionKey::new(self.clone(), KeyPath::new(name)?)))
+    fn place(&self, schema: &KeySchema, name: &str) -> Result<(Key, Roots), KeyError> {
+        Ok(schema.key_with_roots(&SessionKey::new(self.clone(), KeyPath::new(name)?)))
     }
 }
 
@@ -53,8 +53,8 @@ impl Scope for SessionId {
 }
 
 impl Sealed for ProjectId {
-    fn key(&self, schema: &KeySchema, name: &str) -> Result<Key, KeyError> {
-        Ok(schema.key(&ProjectKey::new(self.clone(), KeyPath::new(name)?)))
+    fn place(&self, schema: &KeySchema, name: &str) -> Result<(Key, Roots), KeyError> {
+        Ok(schema.key_with_roots(&ProjectKey::new(self.clone(), KeyPath::new(name)?)))
     }
 }
 
@@ -63,8 +63,8 @@ impl Scope for ProjectId {
 }
 
 impl Sealed for GlobalScope {
-    fn key(&self, schema: &KeySchema, name: &str) -> Result<Key, KeyError> {
-        Ok(schema.key(&GlobalKey::new(name)?))
+    fn place(&self, schema: &KeySchema, name: &str) -> Result<(Key, Roots), KeyError> {
+        Ok(schema.key_with_roots(&GlobalKey::new(name)?))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The byte budget: what is used, what is reserved, and what may be taken back.
 //!
 //! A write reserves its room before it happens, so that concurrent writes cannot overrun the budget together,
-//! and settles with what it really took. The books are three atomics; no lock is held over them.
+//! and settles with what it really took. What a script will write is not known before: it runs where the budget is
+//! kept, settles, and makes the room afterwards, as on a server. The books are three atomics; no lock is held over them.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -36,6 +37,12 @@ impl Budget {
 
     pub(super) fn used(&self) -> u64 {
         self.used.load(Relaxed)
+    }
+
+    /// What eviction could take back.
+    #[cfg(test)]
+    pub(super) fn evictable(&self) -> u64 {
+        self.evictable.load(Relaxed)
     }
 
     /// Sets `bytes` aside; answers whether the budget is kept with them.

@@ -32,7 +32,7 @@ impl MemoryStoreBuilder {
         }
     }
 
-    /// Largest value in bytes; a larger one is refused with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge).
+    /// Largest value in bytes, also of a field or member of a collection; a larger one is refused with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge).
     /// Default: 64 MiB.
     ///
     /// # Examples
@@ -47,7 +47,8 @@ impl MemoryStoreBuilder {
         self
     }
 
-    /// Bytes that all keys and values may use, each entry charged with about 150 bytes on top. Default: 256 MiB.
+    /// Bytes that all keys and values may use, each entry charged with about 150 bytes on top, and each field or member
+    /// of a collection with 128. Default: 256 MiB.
     ///
     /// A write beyond it evicts entries that have a TTL, or fails with
     /// [`ErrorKind::OutOfMemory`](crate::ErrorKind::OutOfMemory).
@@ -112,6 +113,7 @@ impl MemoryStoreBuilder {
     pub fn build(self) -> MemoryStore {
         let mut capabilities = Capabilities::basic(self.max_value_size);
         capabilities.clustered = self.clustered;
+        capabilities.scripts = true;
         MemoryStore::from_parts(Keyspace::new(self.byte_budget), capabilities)
     }
 }

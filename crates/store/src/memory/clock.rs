@@ -77,6 +77,14 @@ impl Clock {
         start.checked_add(self.elapsed()).unwrap_or(start)
     }
 
+    /// The wall clock in microseconds since the Unix epoch; 0 before it.
+    pub(super) fn wall_micros(&self) -> u64 {
+        let since_epoch = self.wall().duration_since(SystemTime::UNIX_EPOCH);
+        since_epoch.map_or(0, |since| {
+            u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+        })
+    }
+
     /// Makes the wall clock show `time` now; it goes on from there. A time that the platform cannot
     /// represent at the origin starts the clock at `time` there.
     pub(super) fn set_wall(&self, time: SystemTime) {

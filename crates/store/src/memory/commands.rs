@@ -1,20 +1,21 @@
-//! What single commands do to a key, as Redis defines it. Everything here is synchronous.
+//! Single commands: the lock of one shard, and the room in the budget. Everything here is synchronous.
+//!
+//! What a command does to its key is in [`access`](super::access), which scripts use as well.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use cachekit_keys::{Key, Ttl};
+use cachekit_keys::Key;
 
 use super::{
+    access::{Access, Target, text},
     clock::{Deadline, Moment},
-    entry::{Entry, Value},
-    integer,
+    entry::Entry,
     keyspace::Keyspace,
     table::Table,
+    value::Value,
 };
-use crate::{
-    Condition, Error, ErrorKind, Expiration, ExpireChange, Increment, KeyExpiry, Result, SetOptions,
-};
+use crate::{Condition, Error, ErrorKind, ExpireChange, Increment, KeyExpiry, Result, SetOptions};
 
 /// Longest text of an `i64`.
 const INTEGER_LEN: usize = 20;
@@ -50,16 +51,10 @@ impl Keyspace {
         now: Moment,
         operation: &'static str,
     ) -> Result<Option<Found>> {
-        let hash = self.hash(key);
-        let table = self.read(hash);
-        let Some(entry) = table.find(hash, key).filter(|entry| entry.is_live(now)) else {
-            return Ok(None);
-        };
-        entry.warm();
-        Ok(Some((
-            text(entry, operation)?.clone(),
-            entry.deadline.remaining(now),
-        )))
+        let target = self.target(key, now, operation);
+        let table = self.read(target.hash);
+        let found = target.text(&table)?;
+        Ok(found.map(|(value, deadline)| (value.clone(), deadline.remaining(now))))
     }
 
     /// Writes a string; answers whether the condition allowed it.
@@ -70,98 +65,81 @@ impl Keyspace {
         options: SetOptions,
         operation: &'static str,
     ) -> Result<bool> {
-        let (hash, now) = (self.hash(key), self.clock.now());
+        let target = self.target(key, self.clock.now(), operation);
         // A write that will not take place needs no room. The lock below decides.
         if options.condition != Condition::Always
-            && !allows(options.condition, &self.read(hash), hash, key, now)
+            && !target.allows(&self.read(target.hash), options.condition)
         {
             return Ok(false);
         }
-        let reserved = self
-            .make_room(hash, key, value.len(), now)
-            .ok_or_else(|| Error::new(ErrorKind::OutOfMemory, operation).with_key(key))?;
+        let reserved = self.reserve(target, value.len())?;
         let value = Value::text(value);
-        Ok(self.write(hash, now, reserved, |table| {
-            if !allows(options.condition, table, hash, key, now) {
-                return false;
-            }
-            let deadline = match options.expiration {
-                Expiration::After(ttl) => now.after(ttl.as_duration()),
-                Expiration::Keep => {
-                    live(table, hash, key, now).map_or(Deadline::NEVER, |old| old.deadline)
-                }
-                Expiration::Never => Deadline::NEVER,
-            };
-            table.put(Entry::new(hash, key.clone(), value, deadline));
-            true
-        }))
+        Ok(self.access(target, reserved, |mut access| access.set(value, options)))
     }
 
     /// Puts a value of another type than string under a key.
     pub(super) fn put_foreign(&self, key: &Key) {
         let (hash, now) = (self.hash(key), self.clock.now());
-        let entry = Entry::new(hash, key.clone(), Value::Foreign, Deadline::NEVER);
+        let entry = Entry::new(hash, key.clone(), Value::foreign(), Deadline::NEVER);
         self.write(hash, now, 0, |table| table.put(entry));
     }
 
     /// Deletes a key; answers whether it existed.
     pub(super) fn delete(&self, key: &Key) -> bool {
-        let (hash, now) = (self.hash(key), self.clock.now());
-        self.write(hash, now, 0, |table| table.remove(hash, key))
-            .is_some_and(|entry| entry.is_live(now))
+        let target = self.target(key, self.clock.now(), "delete");
+        // What was removed is dropped when the lock is free again.
+        self.access(target, 0, |mut access| access.remove())
+            .is_some()
     }
 
     /// Reads what is left of a key's life.
     pub(super) fn expiry(&self, key: &Key, now: Moment) -> KeyExpiry {
-        let hash = self.hash(key);
-        match live(&self.read(hash), hash, key, now).map(|entry| entry.deadline.remaining(now)) {
-            None => KeyExpiry::Missing,
-            Some(None) => KeyExpiry::Never,
-            Some(Some(left)) => KeyExpiry::In(left),
-        }
+        let target = self.target(key, now, "expiries");
+        target.expiry(&self.read(target.hash))
     }
 
     /// Changes a key's life; answers whether it changed.
     pub(super) fn expire(&self, key: &Key, change: ExpireChange) -> bool {
-        let (hash, now) = (self.hash(key), self.clock.now());
-        let changed = self.write(hash, now, 0, |table| {
-            table.change(hash, key, |entry| {
-                let deadline = changed_deadline(entry, change, now)?;
-                entry.deadline = deadline;
-                Some(())
-            })
-        });
-        changed.flatten().is_some()
+        let target = self.target(key, self.clock.now(), "expire");
+        self.access(target, 0, |mut access| access.expire(change))
     }
 
     /// Adds to a counter; answers the sum. A refused addition leaves the counter as it is.
     pub(super) fn increment(&self, increment: &Increment) -> Result<i64> {
-        let key = &increment.key;
-        let (hash, now) = (self.hash(key), self.clock.now());
-        let reserved = self
-            .make_room(hash, key, INTEGER_LEN, now)
-            .ok_or_else(|| Error::new(ErrorKind::OutOfMemory, "increment"))?;
-        self.write(hash, now, reserved, |table| {
-            let old = live(table, hash, key, now);
-            let sum = added(old, increment.by)?;
-            let deadline = old.map_or(Deadline::NEVER, |entry| entry.deadline);
-            let deadline = match increment.ttl {
-                Some(ttl) if deadline.is_never() => now.after(ttl.as_duration()),
-                _ => deadline,
-            };
-            table.put(Entry::new(
-                hash,
-                key.clone(),
-                Value::Text(integer::format(sum)),
-                deadline,
-            ));
-            Ok(sum)
+        let target = self.target(&increment.key, self.clock.now(), "increment");
+        let reserved = self.reserve(target, INTEGER_LEN)?;
+        self.access(target, reserved, |mut access| {
+            access.add(increment.by, increment.ttl)
         })
-        .map_err(|error: Error| error.with_key(key))
+    }
+
+    fn target<'a>(&self, key: &'a Key, now: Moment, operation: &'static str) -> Target<'a> {
+        Target {
+            hash: self.hash(key),
+            key,
+            now,
+            operation,
+        }
+    }
+
+    fn access<R>(
+        &self,
+        target: Target<'_>,
+        reserved: u64,
+        work: impl FnOnce(Access<'_>) -> R,
+    ) -> R {
+        self.write(target.hash, target.now, reserved, |table| {
+            work(Access { table, target })
+        })
+    }
+
+    fn reserve(&self, target: Target<'_>, value_len: usize) -> Result<u64> {
+        self.make_room(target.hash, target.key, value_len, target.now)
+            .ok_or_else(|| target.error(ErrorKind::OutOfMemory))
     }
 
     fn remove_expired(&self, hash: u64, key: &Key, now: Moment) {
-        self.write(hash, now, 0, |table| {
+        self.write(hash, now, 0, |table: &mut Table| {
             // Another call may have written the key between the two locks.
             if table
                 .find(hash, key)
@@ -173,49 +151,13 @@ impl Keyspace {
     }
 }
 
-fn live<'a>(table: &'a Table, hash: u64, key: &Key, now: Moment) -> Option<&'a Entry> {
-    table.find(hash, key).filter(|entry| entry.is_live(now))
-}
-
-fn text<'a>(entry: &'a Entry, operation: &'static str) -> Result<&'a Bytes> {
-    match &entry.value {
-        Value::Text(bytes) => Ok(bytes),
-        Value::Foreign => Err(Error::new(ErrorKind::WrongType, operation).with_key(&entry.key)),
+/// Refuses what is longer than the store takes.
+pub(super) fn check_size(operation: &'static str, key: &Key, len: usize, max: usize) -> Result<()> {
+    if len <= max {
+        return Ok(());
     }
-}
-
-fn allows(condition: Condition, table: &Table, hash: u64, key: &Key, now: Moment) -> bool {
-    match condition {
-        Condition::Always => true,
-        Condition::IfAbsent => live(table, hash, key, now).is_none(),
-        Condition::IfPresent => live(table, hash, key, now).is_some(),
-    }
-}
-
-/// The deadline that `change` gives to a live entry; `None` where it leaves it alone.
-fn changed_deadline(entry: &Entry, change: ExpireChange, now: Moment) -> Option<Deadline> {
-    if !entry.is_live(now) {
-        return None;
-    }
-    let old = entry.deadline;
-    let after = |ttl: Ttl| now.after(ttl.as_duration());
-    match change {
-        ExpireChange::After(ttl) => Some(after(ttl)),
-        ExpireChange::IfNone(ttl) => old.is_never().then(|| after(ttl)),
-        ExpireChange::AtLeast(ttl) => (old < after(ttl)).then(|| after(ttl)),
-        ExpireChange::Never => (!old.is_never()).then_some(Deadline::NEVER),
-    }
-}
-
-fn added(old: Option<&Entry>, by: i64) -> Result<i64> {
-    let number = match old {
-        None => 0,
-        Some(entry) => integer::parse(text(entry, "increment")?).ok_or_else(|| {
-            Error::new(ErrorKind::WrongType, "increment").with_detail("the value is no integer")
-        })?,
-    };
-    number.checked_add(by).ok_or_else(|| {
-        Error::new(ErrorKind::InvalidInput, "increment")
-            .with_detail("the sum leaves the range of i64")
-    })
+    let detail = format!("{len} bytes, at most {max} are allowed");
+    Err(Error::new(ErrorKind::TooLarge, operation)
+        .with_detail(detail)
+        .with_key(key))
 }

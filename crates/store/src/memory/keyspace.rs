@@ -1,8 +1,8 @@
 //! The data of a memory store: shards of entries, read and written without waiting for anything but a short lock.
 //!
-//! A hit costs one hash, one shared lock and one reference count. No call holds two shards' locks, and none does
-//! I/O or calls foreign code under a lock. The semantics of single commands are in [`commands`](super::commands),
-//! eviction is in [`eviction`](super::eviction).
+//! A hit costs one hash, one shared lock and one reference count. No command holds two shards' locks; scripts do, in
+//! [`locked`](super::locked), which tells why nothing waits in a circle. None does I/O under a lock. The semantics of
+//! single commands are in [`commands`](super::commands), eviction is in [`eviction`](super::eviction).
 
 use std::{
     hash::{BuildHasher, Hasher},
@@ -11,7 +11,7 @@ use std::{
 
 use cachekit_keys::{Key, Pattern};
 use foldhash::quality::RandomState;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{
     budget::{Budget, Costs},
@@ -92,13 +92,28 @@ impl Keyspace {
         self.shards[shard_of(hash)].commands.fetch_add(1, Relaxed);
         self.settled(shard_of(hash), reserved, |table| {
             let answer = work(table);
-            table.sweep(now, SWEPT_BUCKETS);
-            // A write that began before the store was closed leaves nothing behind after it.
-            if self.is_closed() {
-                *table = Table::default();
-            }
+            self.tidy(table, now);
             answer
         })
+    }
+
+    /// What every write does last: removes a few expired entries.
+    pub(super) fn tidy(&self, table: &mut Table, now: Moment) {
+        table.sweep(now, SWEPT_BUCKETS);
+        // A write that began before the store was closed leaves nothing behind after it.
+        if self.is_closed() {
+            *table = Table::default();
+        }
+    }
+
+    /// One shard's table for a run of a script, which settles the budget itself; see [`locked`](super::locked).
+    pub(super) fn lock(&self, shard: usize) -> RwLockWriteGuard<'_, Table> {
+        self.shards[shard].table.write()
+    }
+
+    /// Counts a command that is not about one key.
+    pub(super) fn count_command(&self) {
+        self.shards[0].commands.fetch_add(1, Relaxed);
     }
 
     /// A change of one shard's table, entered in the budget.
@@ -161,6 +176,15 @@ impl Keyspace {
         next
     }
 
+    /// Looks at every entry.
+    #[cfg(test)]
+    pub(super) fn visit(&self, mut visit: impl FnMut(&Entry)) {
+        let (mut next, mut left) = (Some(Place::START), usize::MAX);
+        while let Some(place) = next {
+            next = self.walk_shard(place, &mut left, &mut visit);
+        }
+    }
+
     /// Entries held, expired ones that have not been swept yet included.
     pub(super) fn len(&self) -> usize {
         self.shards
@@ -169,7 +193,7 @@ impl Keyspace {
             .sum()
     }
 
-    /// Commands served; each key of a batch counts as one.
+    /// Commands served; each key of a batch and each run of a script counts as one.
     pub(super) fn commands(&self) -> u64 {
         self.shards
             .iter()
@@ -178,7 +202,7 @@ impl Keyspace {
     }
 }
 
-fn costs(table: &Table) -> Costs {
+pub(super) fn costs(table: &Table) -> Costs {
     Costs {
         all: table.cost(),
         evictable: table.evictable_cost(),

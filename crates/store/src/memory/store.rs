@@ -10,27 +10,41 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_keys::Key;
 
-use super::{MemoryStoreBuilder, eviction, keyspace::Keyspace, table::Place};
+use super::{
+    MemoryStoreBuilder, commands, eviction, keyspace::Keyspace, table::Place, transaction::Message,
+};
 use crate::{
-    Capabilities, Entry, Error, ErrorKind, ExpireChange, Increment, KeyExpiry, Result, ScanCursor,
-    ScanPage, ScanRequest, ServerFacts, SetItem, SetOptions, Store,
+    Capabilities, Entry, Error, ErrorKind, ExpireChange, Increment, KeyExpiry, Reply, Result,
+    ScanCursor, ScanPage, ScanRequest, Script, ScriptCall, ServerFacts, SetItem, SetOptions, Store,
 };
 
 /// A store inside the process, with the semantics of a Redis server.
 ///
 /// Clones share one set of data. It serves as the cache of a service of a single process, and in tests as a
-/// stand-in for the server: TTLs, conditions, counters, `SCAN`'s guarantees and wrong types are the same.
+/// stand-in for the server: TTLs, conditions, counters, scripts, `SCAN`'s guarantees and wrong types are the same.
 /// Nothing survives the process, and other processes see nothing.
 ///
+/// - **Types** are byte strings, and in scripts also hashes and sorted sets. Deleting, expiring and scanning take every
+///   type, [`set`](Store::set) overwrites every type, and the other methods meet a collection as they do on a server.
+/// - **Scripts** run their Rust [body](crate::ScriptBody); it does not speak Lua. A run is atomic against everything
+///   else: it holds the locks of all declared keys, so a body should be as short as its Lua twin, and must not call the
+///   store, which would wait for itself. A run that fails or panics keeps what it has written by then. In
+///   [cluster mode](MemoryStoreBuilder::clustered) the keys of one call must share a slot.
 /// - **Expiry** follows tokio's clock, to the nanosecond: under paused time a TTL of 5 s ends when the test has
 ///   advanced 5 s. Outside a runtime it follows the system's monotonic clock. Expired entries are removed when
-///   they are met, and by each write a few more; there is no background task.
+///   they are met, and by each write a few more; there is no background task. Scripts read the
+///   [wall clock](Self::set_wall_clock) as their `now`, and expiry the other one, both once per run.
 /// - **Memory** is bounded by a [byte budget](MemoryStoreBuilder::byte_budget). When it is used up, entries with
 ///   a TTL are evicted, approximately the least frequently used first. Entries without a TTL are never evicted;
-///   where they leave no room, a write fails with [`ErrorKind::OutOfMemory`] and evicts nothing.
-/// - **Cost**: about 150 bytes per entry beyond key and value. Values of up to 4 KiB are copied when written, so
-///   that a slice does not keep its buffer alive; a longer one keeps alive what it was cut from.
-/// - **Locks** are held for single entries, for one bucket, or for one step of a scan; never across an await.
+///   where they leave no room, a write fails with [`ErrorKind::OutOfMemory`] and evicts nothing. What a script is going
+///   to write is not known before, so a run starts where the budget is kept, may pass it, and makes the room at its end.
+/// - **Cost**: about 150 bytes per entry beyond key and value, for a collection about 320 more and 128 for each field or
+///   member beyond its bytes. Values of up to 4 KiB are copied when written, so that a slice does not keep its buffer
+///   alive; a longer one keeps alive what it was cut from.
+/// - **Limits**: values, and fields and members of collections, each have at most
+///   [`max_value_size`](MemoryStoreBuilder::max_value_size) bytes. `ZCOUNT` takes time in proportion to what it counts.
+/// - **Locks** are held for single entries, for one bucket, for one step of a scan, or for one run of a script; never
+///   across an await.
 ///
 /// The methods of [`Store`] never wait, so cancelling one does nothing halfway.
 ///
@@ -50,8 +64,8 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct MemoryStore {
-    keyspace: Arc<Keyspace>,
-    capabilities: Capabilities,
+    pub(super) keyspace: Arc<Keyspace>,
+    pub(super) capabilities: Capabilities,
 }
 
 impl MemoryStore {
@@ -166,6 +180,14 @@ impl MemoryStore {
         self.keyspace.put_foreign(key);
     }
 
+    /// Sends what a run of a script has published, in order, now that its locks are free.
+    pub(super) fn deliver(&self, messages: Vec<Message>) {
+        for (channel, payload) in messages {
+            // Nobody can listen here, so it reaches no one.
+            drop((channel, payload));
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn keyspace(&self) -> &Keyspace {
         &self.keyspace
@@ -179,14 +201,12 @@ impl MemoryStore {
     }
 
     fn check_size(&self, operation: &'static str, key: &Key, value: &Bytes) -> Result<()> {
-        let (len, max) = (value.len(), self.capabilities.max_value_size);
-        if len > max {
-            let detail = format!("{len} bytes, at most {max} are allowed");
-            return Err(Error::new(ErrorKind::TooLarge, operation)
-                .with_detail(detail)
-                .with_key(key));
-        }
-        Ok(())
+        commands::check_size(
+            operation,
+            key,
+            value.len(),
+            self.capabilities.max_value_size,
+        )
     }
 }
 
@@ -332,6 +352,16 @@ impl Store for MemoryStore {
             append_only: false,
             cluster: self.capabilities.clustered,
         })
+    }
+
+    /// Runs the script's [body](crate::ScriptBody), with the locks of its keys; see [`MemoryStore`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a script without a body. In cluster mode [`ErrorKind::CrossSlot`] where the keys
+    /// of one call do not share a slot: nothing has run then.
+    async fn run_script(&self, script: &Script, calls: &[ScriptCall]) -> Result<Vec<Reply>> {
+        self.check_open(script.name)?;
+        self.run_calls(script, calls)
     }
 
     /// Refuses later calls of all clones, and frees what is stored.

@@ -68,6 +68,16 @@ const MEANINGS: &[(&str, ErrorKind, &str)] = &[
         "the sum would leave the range of 64 bits",
     ),
     (
+        "not a valid float",
+        ErrorKind::InvalidInput,
+        "the score is not a number",
+    ),
+    (
+        "min or max is not a float",
+        ErrorKind::InvalidInput,
+        "a bound of the scores is not a number",
+    ),
+    (
         "invalid expire",
         ErrorKind::InvalidInput,
         "the server does not take this time to live",
@@ -129,16 +139,35 @@ pub(super) fn server_error(operation: Operation, error: &ServerError) -> Error {
     from_code(operation, error.code(), error.details().unwrap_or_default())
 }
 
-fn from_code(operation: Operation, code: &str, text: &str) -> Error {
+pub(super) fn from_code(operation: Operation, code: &str, text: &str) -> Error {
     // A script's error carries the code of the command inside it: `ERR WRONGTYPE Operation ...` on some servers.
     let (code, text) = match (code, text.split_once(' ')) {
         ("ERR", Some((inner, rest))) if is_code(inner) => (inner, rest),
         _ => (code, text),
     };
     let (kind, may_have_applied) = kind_of_code(code, text);
+    let may_have_applied = may_have_applied || follows_writes(kind, text);
     Error::new(kind, operation.name)
         .with_detail(shown(code, text))
         .with_may_have_applied(operation.writes && may_have_applied)
+}
+
+/// Whether a script met the error on its way, where it may have written before: nothing is rolled back. A server names
+/// the place in the script then, and does not where it refused the call as a whole.
+fn follows_writes(kind: ErrorKind, text: &str) -> bool {
+    // These are the state of the server, in which it takes no write at all.
+    let takes_none = matches!(kind, ErrorKind::ReadOnly | ErrorKind::WritesRefused);
+    !takes_none && text.contains("@user_script:")
+}
+
+/// The error of a script whose first command is the one that the server refused: nothing was written before it.
+pub(super) fn refused_at_first(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::WrongType | ErrorKind::InvalidInput | ErrorKind::OutOfMemory => {
+            error.with_may_have_applied(false)
+        }
+        _ => error,
+    }
 }
 
 fn is_code(word: &str) -> bool {

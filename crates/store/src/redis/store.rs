@@ -10,7 +10,7 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use redis::{Pipeline, Value};
 
-use super::error::unexpected_reply;
+use super::error::{refused_at_first, unexpected_reply};
 use super::{
     builder::RedisStoreBuilder,
     commands, info,
@@ -277,7 +277,8 @@ impl Store for RedisStore {
         let operation = Operation::write("increment");
         let sums = self.link.increment(operation, increments).await?;
         let keys = increments.iter().map(|increment| &increment.key);
-        all(operation, keys, sums.into_iter())
+        let sums = sums.into_iter().map(|sum| sum.map_err(refused_at_first));
+        all(operation, keys, sums)
     }
 
     async fn scan(&self, request: &ScanRequest) -> Result<ScanPage> {
@@ -340,12 +341,12 @@ impl Store for RedisStore {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
-        let operation = Operation::write(script.name);
+        let operation = Operation::script(script);
         let replies = self.link.run_script(operation, script, calls).await?;
         let replies: Result<Vec<Reply>> = replies.into_iter().collect();
         // The other runs took place although one was refused.
         replies.map_err(|error| {
-            if calls.len() > 1 {
+            if operation.writes && calls.len() > 1 {
                 error.with_may_have_applied(true)
             } else {
                 error

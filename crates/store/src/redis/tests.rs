@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::{error::kind_of_code, info, store::RedisStore};
+use super::{
+    error::{from_code, kind_of_code},
+    info,
+    request::Operation,
+    store::RedisStore,
+};
 use crate::ErrorKind;
 
 /// Code and text of a server's reply, and what a caller can do about it.
@@ -76,6 +81,9 @@ const REPLIES: &[(&str, &str, ErrorKind)] = &[
         "value is not an integer or out of range",
         ErrorKind::WrongType,
     ),
+    ("ERR", "hash value is not an integer", ErrorKind::WrongType),
+    ("ERR", "value is not a valid float", ErrorKind::InvalidInput),
+    ("ERR", "min or max is not a float", ErrorKind::InvalidInput),
     (
         "ERR",
         "increment or decrement would overflow",
@@ -102,6 +110,28 @@ fn every_reply_of_the_server_has_a_kind() {
     for &(code, text, kind) in REPLIES {
         assert_eq!(kind_of_code(code, text).0, kind, "{code} {text}");
     }
+}
+
+#[test]
+fn an_error_inside_a_script_may_follow_what_it_wrote() {
+    fn met(code: &str, text: &str) -> crate::Error {
+        from_code(Operation::write("script"), code, text)
+    }
+    let place = "script: 33bdd589b8f752b1595a324f515de2db809429e1, on @user_script:1.";
+    let inside = met("WRONGTYPE", &format!("Operation against a key {place}"));
+    assert_eq!(
+        (inside.kind(), inside.may_have_applied()),
+        (ErrorKind::WrongType, true)
+    );
+    let before = met("OOM", "command not allowed when used memory > 'maxmemory'.");
+    assert_eq!(
+        (before.kind(), before.may_have_applied()),
+        (ErrorKind::OutOfMemory, false)
+    );
+    let replica = met("READONLY", &format!("You can't write {place}"));
+    assert!(!replica.may_have_applied(), "a replica takes no write");
+    let reading = from_code(Operation::read("script"), "WRONGTYPE", place);
+    assert!(!reading.may_have_applied(), "it writes nothing");
 }
 
 #[test]

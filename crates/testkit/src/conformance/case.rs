@@ -6,7 +6,8 @@ use cachekit_store::Capabilities;
 
 use super::{
     batches, conditions, counters, expiry, fixture::Fixture, lifecycle, limits, pubsub, scan,
-    scripts, strings, subject::Subject, types,
+    script_hashes, script_keys, script_runs, script_sorted_sets, script_strings, scripts, strings,
+    subject::Subject, types,
 };
 
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -86,9 +87,12 @@ pub fn cases(capabilities: Capabilities) -> Vec<Case> {
     let mut cases = basic_cases();
     cases.extend(data_cases());
     if capabilities.scripts {
-        cases.extend(list! { scripts: replies_come_in_the_order_of_the_calls
-        keys_and_arguments_reach_the_script every_kind_of_reply_is_read
-        no_calls_answer_nothing a_failing_script_is_an_error; });
+        cases.extend(script_cases());
+        cases.extend(if capabilities.clustered {
+            list! { script_runs: keys_in_several_slots_are_refused_and_nothing_runs; }
+        } else {
+            list! { script_runs: keys_may_lie_in_several_slots; }
+        });
     } else {
         cases.extend(list! { scripts: without_the_capability_scripts_are_unsupported; });
     }
@@ -141,6 +145,36 @@ fn data_cases() -> Vec<Case> {
             set_overwrites_another_type another_type_counts_as_present;
         lifecycle: facts_are_plausible time_goes_forward a_closed_store_answers_closed
             closing_twice_does_no_harm dropped_calls_do_not_disturb_later_ones;
+    }
+    .to_vec()
+}
+
+fn script_cases() -> Vec<Case> {
+    list! {
+        scripts: replies_come_in_the_order_of_the_calls keys_and_arguments_reach_the_script
+            every_kind_of_reply_is_read no_calls_answer_nothing a_failing_script_is_an_error;
+        script_keys: exists_and_del_take_every_type pttl_tells_missing_never_and_remaining
+            a_life_is_changed_under_its_condition expired_keys_are_absent
+            a_write_to_an_expired_key_starts_over single_commands_meet_the_types_that_scripts_write
+            scans_and_deletions_take_every_type a_script_reads_what_single_commands_wrote;
+        script_strings: get_answers_what_set_wrote set_obeys_its_condition
+            set_gives_keeps_and_removes_a_ttl set_overwrites_any_type
+            incrby_counts_from_zero_and_keeps_the_ttl incrby_refuses_what_cannot_be_counted;
+        script_hashes: hset_counts_new_fields a_field_named_twice_has_its_last_value
+            missing_hashes_and_fields_are_nothing hgetall_answers_every_field_with_its_value
+            an_emptied_hash_is_gone hincrby_counts_from_zero_and_refuses_what_cannot_be_counted
+            writes_to_a_hash_keep_its_ttl hash_commands_refuse_other_types;
+        script_sorted_sets: members_are_ordered_by_score_then_bytes zadd_obeys_its_condition
+            a_refused_condition_makes_no_set bounds_are_included_excluded_or_absent
+            a_range_stops_at_its_limit infinite_scores_come_first_and_last
+            the_two_zeros_are_one_score a_score_keeps_microseconds_exactly
+            what_is_no_number_is_no_score an_emptied_set_is_gone many_members_come_and_go_in_order
+            writes_to_a_set_keep_its_ttl set_commands_refuse_other_types;
+        script_runs: no_update_is_lost_among_concurrent_runs
+            runs_and_single_commands_do_not_mix a_failing_run_keeps_what_it_wrote
+            all_runs_of_a_batch_take_place_although_one_fails a_batch_may_span_slots
+            later_runs_of_a_batch_see_earlier_ones publishing_to_nobody_fails_no_script
+            now_is_the_wall_clock_in_microseconds now_moves_forward;
     }
     .to_vec()
 }

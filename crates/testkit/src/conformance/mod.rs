@@ -14,6 +14,7 @@
 
 mod batches;
 mod case;
+mod commands;
 mod conditions;
 mod counters;
 mod expiry;
@@ -22,6 +23,11 @@ mod lifecycle;
 mod limits;
 mod pubsub;
 mod scan;
+mod script_hashes;
+mod script_keys;
+mod script_runs;
+mod script_sorted_sets;
+mod script_strings;
 mod scripts;
 mod space;
 mod strings;

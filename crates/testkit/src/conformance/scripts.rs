@@ -1,23 +1,53 @@
 //! Scripts, where the store runs them; the typed refusal where it does not.
 
 use bytes::Bytes;
-use cachekit_store::{ErrorKind, Reply, Script, ScriptCall};
+use cachekit_keys::{Key, Ttl};
+use cachekit_store::{
+    Error, ErrorKind, Reply, Result, Script, ScriptCall, SetOptions, Transaction,
+};
 
 use super::fixture::Fixture;
 
-const ECHO: Script = Script::new("conformance-echo", "return ARGV[1]");
+const ECHO: Script = Script::new("conformance-echo", "return ARGV[1]")
+    .with_body(|_, _, args| Ok(Reply::Bytes(args[0].clone())));
 const STORE: Script = Script::new(
     "conformance-store",
     "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return redis.call('GET', KEYS[1])",
-);
+)
+.with_body(store);
 const KINDS: Script = Script::new(
     "conformance-kinds",
     "return {false, 7, 'text', redis.status_reply('FINE'), {1, {2}}}",
-);
+)
+.with_body(kinds);
 const FAILING: Script = Script::new(
     "conformance-failing",
     "return redis.call('NO-SUCH-COMMAND', KEYS[1])",
-);
+)
+.with_body(|_, _, _| Err(Error::new(ErrorKind::Unexpected, "conformance-failing")));
+
+fn store(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
+    let millis = std::str::from_utf8(&args[1])
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let ttl = Ttl::from_millis(millis.expect("the second argument is a time"))?;
+    tx.set(&keys[0], args[0].clone(), SetOptions::ttl(ttl))?;
+    Ok(tx.get(&keys[0])?.map_or(Reply::Nil, Reply::Bytes))
+}
+
+fn kinds(_: &mut dyn Transaction, _: &[Key], _: &[Bytes]) -> Result<Reply> {
+    let inner = Reply::Array(vec![
+        Reply::Integer(1),
+        Reply::Array(vec![Reply::Integer(2)]),
+    ]);
+    Ok(Reply::Array(vec![
+        Reply::Nil,
+        Reply::Integer(7),
+        Reply::Bytes(bytes("text")),
+        Reply::Status("FINE".to_owned()),
+        inner,
+    ]))
+}
 
 fn bytes(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())

@@ -1,9 +1,13 @@
 //! What cannot be said over the trait alone is tested here; the commands' semantics are conformance cases.
 
+mod books;
 mod clock;
 mod concurrency;
 mod eviction;
+mod run_locks;
+mod runs;
 mod scan;
+mod sorted_set;
 mod table;
 
 use bytes::Bytes;

@@ -5,8 +5,9 @@ use cachekit_keys::Key;
 use super::{
     super::{
         clock::{Clock, Deadline},
-        entry::{Entry, Value},
+        entry::Entry,
         table::{Place, Table},
+        value::Value,
     },
     numbered,
 };
@@ -64,7 +65,7 @@ fn keys_of_one_hash_are_told_apart() {
         table.put(Entry::new(
             42,
             numbered(number),
-            Value::Foreign,
+            Value::foreign(),
             Deadline::NEVER,
         ));
     }

@@ -1,0 +1,285 @@
+//! Writing values together with their members.
+
+use bytes::Bytes;
+use cachekit_keys::{Key, Root, Roots, Ttl};
+use cachekit_store::{
+    Capabilities, Condition, Error, ErrorKind, Reply, Result, ScriptCall, SetItem, SetOptions,
+    Store,
+};
+
+use super::{
+    plan::{Group, Indices, Notes, groups},
+    reply::{integer, run, unexpected},
+    scripts::{NOTE, SET, SET_MANY},
+};
+use crate::{WriteOptions, access::Base};
+
+/// How many keys one run writes or enters at most: a server answers no one else during a run.
+pub(super) const BATCH: usize = 256;
+
+/// One write of a single value in so many trims the indices, and then so many members: twice as many as are entered
+/// meanwhile, so that what is over does not pile up.
+const TRIM_EVERY: u32 = 16;
+const TRIM: usize = 32;
+
+/// Where a value is written: its key, and the roots that the key belongs to.
+pub(crate) type Place = (Key, Roots);
+
+/// One value to be written.
+pub(crate) struct Write {
+    pub(crate) key: Key,
+    pub(crate) roots: Roots,
+    pub(crate) value: Bytes,
+    pub(crate) ttl: Ttl,
+}
+
+/// Writes values with the options of one call.
+pub(crate) struct Writer<'a> {
+    store: &'a dyn Store,
+    capabilities: Capabilities,
+    condition: Condition,
+    tags: Vec<Root>,
+}
+
+impl<'a> Writer<'a> {
+    /// # Errors
+    /// `InvalidInput` for too many tags, `Unsupported` for tags on a store that runs no scripts: they would be lost.
+    pub(crate) fn new(base: &'a Base, options: &WriteOptions) -> Result<Self> {
+        let capabilities = base.store.capabilities();
+        let mut tags: Vec<Root> = Vec::with_capacity(options.tags.len());
+        for tag in &options.tags {
+            let root = base.schema.tag_root(tag);
+            if !tags.contains(&root) {
+                tags.push(root);
+            }
+        }
+        let refused = |kind, detail: String| Err(Error::new(kind, "set").with_detail(detail));
+        let most = WriteOptions::MAX_TAGS;
+        if tags.len() > most {
+            let detail = format!("{} tags, at most {most} are allowed", tags.len());
+            return refused(ErrorKind::InvalidInput, detail);
+        }
+        if !tags.is_empty() && !capabilities.scripts {
+            let detail = "tags need a store that runs scripts".to_owned();
+            return refused(ErrorKind::Unsupported, detail);
+        }
+        Ok(Self {
+            store: &*base.store,
+            capabilities,
+            condition: options.condition,
+            tags,
+        })
+    }
+
+    /// Writes one value; answers whether it was written.
+    pub(crate) async fn one(&self, write: Write) -> Result<bool> {
+        let Indices { near, away } = self.indices(&write.key, &write.roots);
+        if near.is_empty() && away.is_empty() {
+            return self.set_plain(write).await;
+        }
+        self.check_size(&write)?;
+        let notes = Notes::of(&away, &write);
+        self.announce(&notes).await?;
+        let written = match near.is_empty() {
+            true => self.set_plain(write).await?,
+            false => self.set_indexed(write, near).await?,
+        };
+        if written {
+            self.confirm(&notes).await?;
+        }
+        Ok(written)
+    }
+
+    /// Writes many values; answers for each whether it was written.
+    pub(crate) async fn many(&self, writes: &[Write]) -> Result<Vec<bool>> {
+        let groups = groups(writes, self.capabilities.clustered, |write| {
+            self.indices(&write.key, &write.roots)
+        });
+        let notes = Notes::of_groups(&groups, writes);
+        let (mut plain, mut indexed) = (Vec::new(), Vec::new());
+        for group in &groups {
+            if !group.indices.is_empty() {
+                let mut members = group.members(writes);
+                members.try_for_each(|write| self.check_size(write))?;
+            }
+            match group.indices.near.is_empty() {
+                true => plain.extend_from_slice(&group.places),
+                false => indexed.push(group),
+            }
+        }
+        self.announce(&notes).await?;
+        let mut written = vec![true; writes.len()];
+        self.set_many_plain(writes, &plain, &mut written).await?;
+        let sent = self.set_many_indexed(writes, &indexed, &mut written).await;
+        sent.map_err(|error| match plain.is_empty() {
+            true => error,
+            false => error.with_may_have_applied(true),
+        })?;
+        if written.contains(&true) {
+            self.confirm(&notes).await?;
+        }
+        Ok(written)
+    }
+
+    /// The indices that list a key, by whether one script reaches them and the key.
+    fn indices(&self, key: &Key, roots: &Roots) -> Indices {
+        if !self.capabilities.scripts {
+            return Indices::default();
+        }
+        let slot = self.capabilities.clustered.then(|| key.slot());
+        let indices = roots.iter().chain(&self.tags).map(Root::index);
+        let (near, away) = indices.partition(|index| slot.is_none_or(|slot| index.slot() == slot));
+        Indices { near, away }
+    }
+
+    /// A script's arguments pass the check of the store's own writes.
+    fn check_size(&self, write: &Write) -> Result<()> {
+        let most = self.capabilities.max_value_size;
+        if write.value.len() <= most {
+            return Ok(());
+        }
+        let detail = format!("{} bytes, at most {most} are allowed", write.value.len());
+        Err(Error::new(ErrorKind::TooLarge, "set")
+            .with_detail(detail)
+            .with_key(&write.key))
+    }
+
+    /// Enters keys into the indices of other slots, before their values are written.
+    async fn announce(&self, notes: &Notes) -> Result<()> {
+        // Of what was asked for, nothing has been sent yet.
+        let sent = self.note(notes).await;
+        sent.map_err(|error| error.with_may_have_applied(false))
+    }
+
+    /// The same once the values are written, as a clearing may have come in between.
+    async fn confirm(&self, notes: &Notes) -> Result<()> {
+        let sent = self.note(notes).await;
+        sent.map_err(|error| error.with_may_have_applied(true))
+    }
+
+    async fn note(&self, notes: &Notes) -> Result<()> {
+        if notes.calls.is_empty() {
+            return Ok(());
+        }
+        self.store.run_script(&NOTE, &notes.calls).await.map(drop)
+    }
+
+    async fn set_plain(&self, write: Write) -> Result<bool> {
+        let options = self.options(write.ttl);
+        self.store.set(&write.key, write.value, options).await
+    }
+
+    async fn set_indexed(&self, write: Write, near: Vec<Key>) -> Result<bool> {
+        let trim = match fastrand::u32(..TRIM_EVERY) {
+            0 => TRIM,
+            _ => 0,
+        };
+        let args = vec![
+            write.value,
+            number(write.ttl.as_millis()),
+            number(trim as u64),
+            self.condition_text(),
+        ];
+        let keys = [write.key.clone()].into_iter().chain(near).collect();
+        let reply = run(self.store, &SET, keys, args).await;
+        let written = reply.and_then(|reply| integer(&SET, &reply));
+        let written = written.map_err(|error| error.with_key(&write.key))?;
+        Ok(written == 1)
+    }
+
+    async fn set_many_plain(
+        &self,
+        writes: &[Write],
+        places: &[usize],
+        written: &mut [bool],
+    ) -> Result<()> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let item = |&place: &usize| {
+            let write: &Write = &writes[place];
+            SetItem::new(
+                write.key.clone(),
+                write.value.clone(),
+                self.options(write.ttl),
+            )
+        };
+        let items: Vec<SetItem> = places.iter().map(item).collect();
+        let answers = self.store.set_many(&items).await?;
+        for (&place, answer) in places.iter().zip(answers) {
+            written[place] = answer;
+        }
+        Ok(())
+    }
+
+    async fn set_many_indexed(
+        &self,
+        writes: &[Write],
+        groups: &[&Group<'_>],
+        written: &mut [bool],
+    ) -> Result<()> {
+        let mut calls = Vec::new();
+        let mut chunks: Vec<&[usize]> = Vec::new();
+        for group in groups {
+            for chunk in group.places.chunks(BATCH) {
+                calls.push(self.set_many_call(writes, &group.indices.near, chunk));
+                chunks.push(chunk);
+            }
+        }
+        if calls.is_empty() {
+            return Ok(());
+        }
+        let replies = self.store.run_script(&SET_MANY, &calls).await?;
+        for (chunk, reply) in chunks.into_iter().zip(replies) {
+            let answers = match reply {
+                Reply::Integer(1) => continue,
+                Reply::Array(answers) if answers.len() == chunk.len() => answers,
+                _ => return Err(unexpected(&SET_MANY).with_may_have_applied(true)),
+            };
+            for (&place, answer) in chunk.iter().zip(answers) {
+                written[place] = integer(&SET_MANY, &answer)? == 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_many_call(&self, writes: &[Write], near: &[Key], chunk: &[usize]) -> ScriptCall {
+        let members = || chunk.iter().map(|&place| &writes[place]);
+        let keys = near.iter().chain(members().map(|write| &write.key));
+        let mut args = Vec::with_capacity(3 + 2 * chunk.len());
+        args.extend([
+            number(near.len() as u64),
+            number(2 * chunk.len() as u64),
+            self.condition_text(),
+        ]);
+        args.extend(members().map(|write| write.value.clone()));
+        push_ttls(&mut args, members());
+        ScriptCall::new(keys.cloned().collect(), args)
+    }
+
+    fn options(&self, ttl: Ttl) -> SetOptions {
+        SetOptions::ttl(ttl).with_condition(self.condition)
+    }
+
+    fn condition_text(&self) -> Bytes {
+        Bytes::from_static(match self.condition {
+            Condition::IfAbsent => b"NX",
+            Condition::IfPresent => b"XX",
+            _ => &[],
+        })
+    }
+}
+
+/// The TTLs of a batch as a script's arguments: one for all where they are equal, as they are without jitter.
+pub(super) fn push_ttls<'w>(args: &mut Vec<Bytes>, writes: impl Iterator<Item = &'w Write>) {
+    let mut ttls: Vec<Ttl> = writes.map(|write| write.ttl).collect();
+    if ttls.iter().all(|ttl| *ttl == ttls[0]) {
+        ttls.truncate(1);
+    }
+    args.extend(ttls.into_iter().map(|ttl| number(ttl.as_millis())));
+}
+
+/// A number as a script's argument.
+pub(super) fn number(number: u64) -> Bytes {
+    Bytes::from(number.to_string())
+}

@@ -1,0 +1,61 @@
+//! Batches of script runs: what is refused before anything runs, room in the budget, and the truth about failures.
+
+use super::{
+    MemoryStore,
+    transaction::{Effects, Run},
+};
+use crate::{Error, ErrorKind, Reply, Result, Script, ScriptBody, ScriptCall, ScriptEffect};
+
+impl MemoryStore {
+    /// Runs a script for each call. All take place, as in a server's pipeline; then the first refusal is answered.
+    pub(super) fn run_calls(&self, script: &Script, calls: &[ScriptCall]) -> Result<Vec<Reply>> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let body = script.body.ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, script.name)
+                .with_detail("the script has no body in Rust")
+        })?;
+        if self.capabilities.clustered {
+            calls.iter().try_for_each(|call| check_slot(script, call))?;
+        }
+        let answers: Vec<Result<Reply>> = calls
+            .iter()
+            .map(|call| self.run(script, body, call))
+            .collect();
+        let answers: Result<Vec<Reply>> = answers.into_iter().collect();
+        // The other runs took place although one was refused.
+        let others_wrote = calls.len() > 1 && script.effect != ScriptEffect::ReadOnly;
+        answers.map_err(|error| match others_wrote {
+            true => error.with_may_have_applied(true),
+            false => error,
+        })
+    }
+
+    fn run(&self, script: &Script, body: ScriptBody, call: &ScriptCall) -> Result<Reply> {
+        self.keyspace.count_command();
+        // How much a run is going to write is not known. As on a server, it starts where the budget is kept.
+        if script.effect != ScriptEffect::ReadOnly && !self.keyspace.keep_budget() {
+            return Err(Error::new(ErrorKind::OutOfMemory, script.name));
+        }
+        let max_value_size = self.capabilities.max_value_size;
+        let mut run = Run::begin(&self.keyspace, script.name, &call.keys, max_value_size);
+        let reply = body(&mut run, &call.keys, &call.args);
+        let Effects { wrote, messages } = run.end();
+        self.keyspace.keep_budget();
+        let applied = wrote || !messages.is_empty();
+        self.deliver(messages);
+        // Nothing is rolled back, as on a server: what the body did before it failed stays.
+        reply.map_err(|error| error.with_may_have_applied(applied))
+    }
+}
+
+/// Refuses a call whose keys lie in several slots.
+fn check_slot(script: &Script, call: &ScriptCall) -> Result<()> {
+    let mut slots = call.keys.iter().map(|key| key.slot());
+    let first = slots.next();
+    if slots.all(|slot| Some(slot) == first) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::CrossSlot, script.name))
+}
