@@ -41,6 +41,7 @@ pub const SCRIPT_COMMANDS: &[&str] = &[
     "hincrby",
     "hlen", // hashes
     "zadd",
+    "zincrby",
     "zrem",
     "zscore",
     "zmscore",
