@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use crate::{
     command::{self, cargo, run_and_listen, succeeds},
     failure::{Failure, Outcome},
-    servers::{Holder, Prepared, Requirement},
+    servers::{Holder, Prepared, Requirement, Source},
     workspace::Workspace,
 };
 
@@ -34,10 +34,11 @@ pub(crate) fn run(workspace: &Workspace, filter: &[&str]) -> Outcome<()> {
     let log = folder.join("used.log");
     // Absent on the first run.
     let _ = fs::remove_file(&log);
-    let holder = Holder::start(workspace, &prepared)?;
-    let counts = run_tests(&prepared, &holder, &log, filter);
+    let holder = Holder::start(workspace, &prepared, &folder)?;
+    prepared.satisfy_started(&requirement, &holder)?;
+    let counts = run_tests(&prepared, &holder, &log, filter)?;
+    let used = report(&prepared, &holder, &log, &counts);
     drop(holder);
-    let used = report(&prepared, &log, &counts?);
     if filter.is_empty() && used == 0 && requirement != Requirement::Nothing {
         return Err(Failure::new(
             "the run requires real servers and no test used one",
@@ -115,7 +116,7 @@ fn count_libtest(lines: &[String]) -> usize {
 /// Prints what ran on which servers; returns how often a test used a server.
 ///
 /// The last line is a sum for programs to read. None failed: a failure has ended the run before.
-fn report(prepared: &Prepared, log: &Path, counts: &Counts) -> usize {
+fn report(prepared: &Prepared, holder: &Holder, log: &Path, counts: &Counts) -> usize {
     let log = fs::read_to_string(log).unwrap_or_default();
     let skipped = skipped(&log);
     let passed = counts.tests.saturating_sub(skipped);
@@ -125,19 +126,27 @@ fn report(prepared: &Prepared, log: &Path, counts: &Counts) -> usize {
         counts.doctests
     );
     for (kind, source) in &prepared.sources {
-        let uses = tests_in(&log, &format!("used {} ", kind.name)).len();
-        let skips = match tests_in(&log, &format!("skipped {} ", kind.name)).len() {
-            0 => String::new(),
-            skips => format!(", {skips} SKIPPED"),
-        };
-        println!(
-            "server {}: {source}; used by {uses} tests{skips}",
-            kind.name
-        );
+        for name in kind.deployments() {
+            report_server(&name, source, holder.has(&name), &log);
+        }
     }
     let all = passed + counts.doctests;
     println!("{all} passed, 0 failed, {skipped} skipped");
     log.lines().filter(|line| line.starts_with("used ")).count()
+}
+
+fn report_server(name: &str, source: &Source, started: bool, log: &str) {
+    let uses = tests_in(log, &format!("used {name} ")).len();
+    let skips = match tests_in(log, &format!("skipped {name} ")).len() {
+        0 => String::new(),
+        skips => format!(", {skips} SKIPPED"),
+    };
+    let source = match source {
+        Source::Absent(_) => source.to_string(),
+        _ if started => source.to_string(),
+        _ => format!("SKIPPED, a {source} cannot run it"),
+    };
+    println!("server {name}: {source}; used by {uses} tests{skips}");
 }
 
 /// Tests that returned early because something was absent. One that found another server instead did run.

@@ -36,15 +36,36 @@ impl RawClient {
     /// # Errors
     /// Those of the socket.
     pub fn connect(url: &str) -> io::Result<Self> {
-        let address = url.trim_start_matches("redis://");
-        let address = address.split('/').next().unwrap_or(address);
-        let address = address.rsplit('@').next().unwrap_or(address);
-        let stream = TcpStream::connect(address)?;
+        let stream = TcpStream::connect(addresses(url)[0])?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         Ok(Self {
             reader: BufReader::new(stream),
         })
+    }
+
+    /// Sends one command on a connection of its own, to the node of a cluster to which the first one refers it. The URL is
+    /// `redis://host:port/` or `redis+cluster://host:port,host:port`.
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call).
+    pub fn call_at(url: &str, parts: &[&[u8]]) -> io::Result<RawReply> {
+        let reply = Self::connect(addresses(url)[0])?.call(parts)?;
+        match &reply {
+            RawReply::Error(error) if error.starts_with("MOVED ") => {
+                let owner = error.rsplit(' ').next().unwrap_or_default();
+                Self::connect(owner)?.call(parts)
+            }
+            _ => Ok(reply),
+        }
+    }
+
+    /// How long to wait for bytes of a reply, from now on; 10 seconds before.
+    ///
+    /// # Errors
+    /// That of the socket, for a time of zero.
+    pub fn set_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        self.reader.get_ref().set_read_timeout(Some(timeout))
     }
 
     /// Sends one command and reads its reply; a server's error is a reply.
@@ -130,10 +151,30 @@ impl RawReply {
     }
 }
 
+/// The addresses in a URL, of which there is at least one.
+pub(crate) fn addresses(url: &str) -> Vec<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split('/').next().unwrap_or(rest);
+    let rest = rest.rsplit('@').next().unwrap_or(rest);
+    rest.split(',').collect()
+}
+
 fn number(text: &str) -> io::Result<i64> {
     text.parse().map_err(|_| malformed("a number that is none"))
 }
 
 fn malformed(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the reply has {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::addresses;
+
+    #[test]
+    fn the_addresses_of_any_form_of_url_are_found() {
+        assert_eq!(addresses("h:1"), ["h:1"]);
+        assert_eq!(addresses("redis://user:pw@h:1/0"), ["h:1"]);
+        assert_eq!(addresses("redis+cluster://h:1,h:2"), ["h:1", "h:2"]);
+    }
 }

@@ -6,6 +6,7 @@ use std::{
     env,
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
+    path::Path,
     process::{Child, Stdio},
 };
 
@@ -25,8 +26,13 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    /// Starts one server of each kind that the run has, and waits until all answer.
-    pub(crate) fn start(workspace: &Workspace, prepared: &Prepared) -> Outcome<Self> {
+    /// Starts one server of each kind that the run has in each form, and waits until all answer. Their certificates are
+    /// written into `folder`.
+    pub(crate) fn start(
+        workspace: &Workspace,
+        prepared: &Prepared,
+        folder: &Path,
+    ) -> Outcome<Self> {
         let program = workspace
             .target
             .join("debug")
@@ -34,6 +40,7 @@ impl Holder {
         let mut holder = command(&program, &[]);
         // A process group of its own: at an interrupt it must live long enough to end its servers.
         holder
+            .arg(folder)
             .envs(prepared.variables())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -49,8 +56,8 @@ impl Holder {
             if line == "READY" {
                 return Ok(Self { child, variables });
             }
-            if let Some((name, url)) = line.split_once('=') {
-                variables.push((name.to_owned(), url.to_owned()));
+            if let Some((name, value)) = line.split_once('=') {
+                variables.push((name.to_owned(), value.to_owned()));
             }
         }
         let status = child
@@ -61,7 +68,14 @@ impl Holder {
         )))
     }
 
-    /// The servers' URLs, for the tests.
+    /// Whether this server was started.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let name = name.to_ascii_uppercase().replace('-', "_");
+        let url = format!("CACHEKIT_TEST_URL_{name}");
+        self.variables.iter().any(|(variable, _)| *variable == url)
+    }
+
+    /// The servers' URLs and certificates, for the tests.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
         self.variables.clone()
     }

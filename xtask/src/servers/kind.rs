@@ -57,7 +57,24 @@ pub(super) const KINDS: &[Kind] = &[
     },
 ];
 
+/// How each kind is run, by the end of its name: alone, as a cluster, with TLS. The names are those of the testkit's
+/// `Deployment`.
+pub(super) const FORMS: [&str; 3] = ["", "-cluster", "-tls"];
+
+/// Whether this is the name of a kind in some form.
+pub(super) fn is_known(name: &str) -> bool {
+    KINDS
+        .iter()
+        .flat_map(Kind::deployments)
+        .any(|known| known == name)
+}
+
 impl Kind {
+    /// The names of the kind in its forms.
+    pub(crate) fn deployments(&self) -> impl Iterator<Item = String> {
+        FORMS.iter().map(|form| format!("{}{form}", self.name))
+    }
+
     pub(super) fn source_variable(&self) -> String {
         format!(
             "CACHEKIT_TEST_SOURCE_{}",

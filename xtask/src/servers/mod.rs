@@ -93,14 +93,30 @@ impl Prepared {
         }
     }
 
-    /// Fails where something required is absent.
+    /// Fails where something required cannot be had.
     pub(crate) fn satisfy(&self, requirement: &Requirement) -> Outcome<()> {
-        let present = |kind: &&(&Kind, Source)| !matches!(kind.1, Source::Absent(_));
-        let present: Vec<&str> = self
-            .sources
-            .iter()
-            .filter(present)
-            .map(|(kind, _)| kind.name)
+        self.satisfy_with(requirement, |_| true)
+    }
+
+    /// Fails where something required was not started after all.
+    pub(crate) fn satisfy_started(
+        &self,
+        requirement: &Requirement,
+        holder: &Holder,
+    ) -> Outcome<()> {
+        self.satisfy_with(requirement, |name| holder.has(name))
+    }
+
+    fn satisfy_with(
+        &self,
+        requirement: &Requirement,
+        present: impl Fn(&str) -> bool,
+    ) -> Outcome<()> {
+        let sources = self.sources.iter();
+        let sources = sources.filter(|(_, source)| !matches!(source, Source::Absent(_)));
+        let present: Vec<String> = sources
+            .flat_map(|(kind, _)| kind.deployments())
+            .filter(|name| present(name))
             .collect();
         match requirement.unsatisfied(&present) {
             Some(missing) => Err(Failure::new(format!(

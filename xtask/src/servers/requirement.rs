@@ -2,7 +2,7 @@
 
 use std::env;
 
-use super::kind::KINDS;
+use super::kind::is_known;
 use crate::failure::{Failure, Outcome};
 
 /// What the environment demands.
@@ -11,7 +11,7 @@ pub(crate) enum Requirement {
     Nothing,
     /// Some real server, whichever.
     Any,
-    Kinds(Vec<String>),
+    These(Vec<String>),
 }
 
 impl Requirement {
@@ -28,9 +28,9 @@ impl Requirement {
     }
 
     fn parse(value: &str) -> Outcome<Self> {
-        let kind = |name: &str| {
+        let server = |name: &str| {
             let name = name.trim();
-            if KINDS.iter().any(|kind| kind.name == name) {
+            if is_known(name) {
                 return Ok(name.to_owned());
             }
             Err(Failure::new(format!(
@@ -40,20 +40,20 @@ impl Requirement {
         Ok(match value {
             "" | "0" => Self::Nothing,
             "1" | "true" => Self::Any,
-            list => Self::Kinds(list.split(',').map(kind).collect::<Outcome<_>>()?),
+            list => Self::These(list.split(',').map(server).collect::<Outcome<_>>()?),
         })
     }
 
     /// What is missing, in words.
-    pub(super) fn unsatisfied(&self, present: &[&str]) -> Option<String> {
+    pub(super) fn unsatisfied(&self, present: &[String]) -> Option<String> {
         match self {
             Self::Nothing => None,
             Self::Any => present.is_empty().then(|| "any Redis or Valkey".to_owned()),
-            Self::Kinds(kinds) => {
-                let missing: Vec<&str> = kinds
+            Self::These(names) => {
+                let missing: Vec<&str> = names
                     .iter()
+                    .filter(|name| !present.contains(name))
                     .map(String::as_str)
-                    .filter(|kind| !present.contains(kind))
                     .collect();
                 (!missing.is_empty()).then(|| missing.join(", "))
             }
@@ -69,18 +69,22 @@ mod tests {
         Requirement::parse(value).unwrap()
     }
 
+    fn redis() -> [String; 2] {
+        ["redis-7", "redis-7-cluster"].map(str::to_owned)
+    }
+
     #[test]
     fn any_server_satisfies_an_unspecific_requirement_and_none_does_not() {
-        assert_eq!(parse("1").unsatisfied(&["redis-7"]), None);
+        assert_eq!(parse("1").unsatisfied(&redis()), None);
         assert!(parse("1").unsatisfied(&[]).is_some());
     }
 
     #[test]
-    fn listed_kinds_are_required_one_by_one() {
-        let requirement = parse("redis-7, valkey-8,redis-8");
+    fn listed_servers_are_required_one_by_one() {
+        let requirement = parse("redis-7, valkey-8,redis-7-cluster,redis-7-tls");
         assert_eq!(
-            requirement.unsatisfied(&["redis-7"]),
-            Some("valkey-8, redis-8".to_owned())
+            requirement.unsatisfied(&redis()),
+            Some("valkey-8, redis-7-tls".to_owned())
         );
     }
 

@@ -1,28 +1,35 @@
-//! Holds one server of each kind for the length of a test run.
+//! Holds one server of each kind in each form for the length of a test run.
 //!
-//! `cargo xtask test` starts this program, reads `NAME=URL` lines up to `READY`, hands them to the tests, and closes
+//! `cargo xtask test` starts this program, reads `NAME=VALUE` lines up to `READY`, hands them to the tests, and closes
 //! its standard input at the end. An end of input by any other cause, such as a killed parent, ends the servers too.
+//! Its argument is an existing folder for the servers' certificates; without one they go where temporary files go.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "its output is its interface"
 )]
 
-use std::{io::Read, process::ExitCode};
+use std::{
+    env,
+    error::Error,
+    io::Read,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use cachekit_testkit::server::{Choice, Kind, Server, ServerError, Source};
+use cachekit_testkit::server::{Choice, Deployment, ServerError, SharedServer, Source};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let servers = match start_all().await {
         Ok(servers) => servers,
-        Err(error) => {
-            eprintln!("cachekit-servers: {error}: {}", chain(&error));
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return fail(&error),
     };
-    for server in &servers {
-        println!("{}={}", server.kind().url_variable(), server.url());
+    let folder = env::args_os()
+        .nth(1)
+        .map_or_else(env::temp_dir, PathBuf::from);
+    if let Err(error) = announce(&servers, &folder) {
+        return fail(&error);
     }
     println!("READY");
     let end_of_input =
@@ -33,14 +40,14 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Starts every kind that the machine has, at the same time.
-async fn start_all() -> Result<Vec<Server>, ServerError> {
+/// Starts everything that the machine has, at the same time.
+async fn start_all() -> Result<Vec<SharedServer>, ServerError> {
     let choice = Choice::of_process().await;
-    let present = Kind::ALL
+    let present = Deployment::ALL
         .into_iter()
-        .filter(|kind| !matches!(choice.source(*kind), Source::Absent(_)));
+        .filter(|deployment| !matches!(choice.source(deployment.kind()), Source::Absent(_)));
     let tasks: Vec<_> = present
-        .map(|kind| tokio::spawn(Server::start(kind)))
+        .map(|deployment| tokio::spawn(SharedServer::of(deployment)))
         .collect();
     let mut servers = Vec::new();
     for task in tasks {
@@ -49,7 +56,21 @@ async fn start_all() -> Result<Vec<Server>, ServerError> {
     Ok(servers)
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+fn announce(servers: &[SharedServer], folder: &Path) -> std::io::Result<()> {
+    for server in servers {
+        for (name, value) in server.publish(folder)? {
+            println!("{name}={value}");
+        }
+    }
+    Ok(())
+}
+
+fn fail(error: &dyn Error) -> ExitCode {
+    eprintln!("cachekit-servers: {error}: {}", chain(error));
+    ExitCode::FAILURE
+}
+
+fn chain(error: &dyn Error) -> String {
     let mut text = String::new();
     let mut next = error.source();
     while let Some(cause) = next {

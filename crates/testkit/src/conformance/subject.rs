@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use cachekit_keys::Key;
-use cachekit_store::{MemoryStore, RedisStore, Result, Store};
+use cachekit_store::{MemoryStore, RedisStore, RedisStoreBuilder, Result, Store};
 
 use crate::{RawClient, RawReply};
 
@@ -98,28 +98,45 @@ impl Subject for MemorySubject {
 /// # Examples
 /// ```no_run
 /// use std::sync::Arc;
+/// use cachekit_store::RedisStore;
 /// use cachekit_testkit::conformance::{self, RedisSubject};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
-/// let subject = RedisSubject::connect("redis://127.0.0.1:6379").await?;
+/// let url = "redis://127.0.0.1:6379";
+/// let subject = RedisSubject::connect(url).await?;
+/// conformance::run(Arc::new(subject)).await;
+///
+/// let restricted = RedisStore::builder(url).user("service", "from a secret store");
+/// let subject = RedisSubject::new(restricted, url).await?;
 /// conformance::run(Arc::new(subject)).await;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
 pub struct RedisSubject {
-    url: String,
+    builder: RedisStoreBuilder,
+    raw_url: String,
     store: RedisStore,
 }
 
 impl RedisSubject {
-    /// Tests a store with the default options on the server at `url`.
+    /// Tests a store with the default options on the server at `url`, which asks for no password.
     ///
     /// # Errors
     /// Those of [`RedisStore::connect`].
     pub async fn connect(url: &str) -> Result<Self> {
+        Self::new(RedisStore::builder(url), url).await
+    }
+
+    /// Tests a store with these options. `raw_url` leads to the same data for [`RawClient::call_at`], which speaks no TLS
+    /// and has no password.
+    ///
+    /// # Errors
+    /// Those of [`RedisStoreBuilder::connect`].
+    pub async fn new(builder: RedisStoreBuilder, raw_url: &str) -> Result<Self> {
         Ok(Self {
-            url: url.to_owned(),
-            store: RedisStore::connect(url).await?,
+            store: builder.clone().connect().await?,
+            builder,
+            raw_url: raw_url.to_owned(),
         })
     }
 }
@@ -131,17 +148,14 @@ impl Subject for RedisSubject {
     }
 
     async fn open(&self) -> Arc<dyn Store> {
-        Arc::new(
-            RedisStore::connect(&self.url)
-                .await
-                .expect("the server took a connection before"),
-        )
+        let store = self.builder.clone().connect().await;
+        Arc::new(store.expect("the server took a connection before"))
     }
 
     async fn put_list(&self, key: &Key) {
         let command: [&[u8]; 3] = [b"RPUSH", key.as_bytes(), b"element"];
         // Blocking, but on the loopback interface and for one command.
-        let reply = RawClient::connect(&self.url).and_then(|mut raw| raw.call(&command));
+        let reply = RawClient::call_at(&self.raw_url, &command);
         assert_eq!(reply.expect("the server answers"), RawReply::Integer(1));
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use testcontainers::{bollard::Docker, core::client::docker_client_instance};
 use tokio::{sync::OnceCell, time::timeout};
 
-use super::{Kind, ServerError};
+use super::{Deployment, Kind, ServerError, log::skipped};
 
 /// An engine that does not answer by then counts as none.
 const ENGINE_LIMIT: Duration = Duration::from_secs(2);
@@ -91,18 +91,28 @@ impl Choice {
             .expect("the choice covers every kind")
     }
 
-    /// What a test gets that asked for an absent server: an error where the run requires it, else nothing.
-    pub(super) fn absent(&self, kind: Kind, reason: &str) -> Result<(), ServerError> {
+    /// Where a test's server is to come from. An absent one is an error where the run requires it, else nothing, and one
+    /// line that says so.
+    pub(super) fn present(&self, deployment: Deployment) -> Result<Option<&Source>, ServerError> {
+        match self.source(deployment.kind()) {
+            Source::Absent(reason) => self.without(deployment, reason).map(|()| None),
+            source => Ok(Some(source)),
+        }
+    }
+
+    /// The same for a server that turns out to be unable to run in this form.
+    pub(super) fn without(&self, deployment: Deployment, reason: &str) -> Result<(), ServerError> {
         let none_at_all = self
             .sources
             .iter()
             .all(|(_, source)| matches!(source, Source::Absent(_)));
-        if self.required.fails_without(kind, none_at_all) {
+        if self.required.fails_without(deployment, none_at_all) {
             return Err(ServerError::Required {
-                kind,
+                deployment,
                 reason: reason.to_owned(),
             });
         }
+        skipped(&deployment.name(), reason);
         Ok(())
     }
 
@@ -125,7 +135,7 @@ enum Required {
     Nothing,
     /// Some real server, whichever.
     Any,
-    Kinds(Vec<Kind>),
+    These(Vec<Deployment>),
 }
 
 impl Required {
@@ -142,22 +152,22 @@ impl Required {
     /// # Panics
     /// For an unknown name, so that a typing error does not relax the run.
     fn parse(value: &str) -> Self {
-        let kind = |name: &str| {
-            Kind::from_name(name.trim())
+        let deployment = |name: &str| {
+            Deployment::from_name(name.trim())
                 .unwrap_or_else(|| panic!("CACHEKIT_REQUIRE_SERVERS names no known server: {name}"))
         };
         match value {
             "" | "0" => Self::Nothing,
             "1" | "true" => Self::Any,
-            list => Self::Kinds(list.split(',').map(kind).collect()),
+            list => Self::These(list.split(',').map(deployment).collect()),
         }
     }
 
-    fn fails_without(&self, kind: Kind, none_at_all: bool) -> bool {
+    fn fails_without(&self, deployment: Deployment, none_at_all: bool) -> bool {
         match self {
             Self::Nothing => false,
             Self::Any => none_at_all,
-            Self::Kinds(kinds) => kinds.contains(&kind),
+            Self::These(list) => list.contains(&deployment),
         }
     }
 }
@@ -217,7 +227,8 @@ fn parse_major(version: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Required, parse_major};
+    use super::{Deployment, Kind, Required, parse_major};
+    use crate::server::Form;
 
     #[test]
     fn the_major_version_is_read_from_what_the_program_says() {
@@ -232,15 +243,18 @@ mod tests {
     #[test]
     fn any_server_satisfies_an_unspecific_requirement() {
         let required = Required::parse("1");
-        assert!(!required.fails_without(Kind::Redis8, false));
-        assert!(required.fails_without(Kind::Redis8, true));
+        assert!(!required.fails_without(Kind::Redis8.into(), false));
+        assert!(required.fails_without(Kind::Redis8.into(), true));
     }
 
     #[test]
-    fn a_listed_kind_is_required_even_where_others_are_present() {
-        let required = Required::parse("redis-7, valkey-8");
-        assert!(required.fails_without(Kind::Valkey8, false));
-        assert!(!required.fails_without(Kind::Redis8, true));
+    fn a_listed_server_is_required_even_where_others_are_present() {
+        let required = Required::parse("redis-7, valkey-8,valkey-8-cluster");
+        let cluster = |kind| Deployment::new(kind, Form::Cluster);
+        assert!(required.fails_without(Kind::Valkey8.into(), false));
+        assert!(required.fails_without(cluster(Kind::Valkey8), false));
+        assert!(!required.fails_without(cluster(Kind::Redis7), false));
+        assert!(!required.fails_without(Kind::Redis8.into(), true));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The image is one that the machine has or that the engine can pull; it is never built here. The port is chosen here
 //! and not by the engine, because an engine gives a restarted container another one.
 
-use std::{collections::HashMap, env, path::Path, time::Duration};
+use std::{env, path::Path, time::Duration};
 
 use testcontainers::{
     ContainerAsync, ContainerRequest, GenericImage, ImageExt, TestcontainersError,
@@ -23,8 +23,19 @@ pub const MAX_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// Where servers listen inside their container.
 const PORT: u16 = 6379;
+/// What every server in a container is told: to be reachable from outside it, and to keep nothing on a disk.
+pub(super) const FIXED_ARGUMENTS: [&str; 8] = [
+    "--bind",
+    "*",
+    "--protected-mode",
+    "no",
+    "--save",
+    "",
+    "--appendonly",
+    "no",
+];
 /// From the start of the container to the answer to `PING`.
-const READY_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const READY_LIMIT: Duration = Duration::from_secs(30);
 /// Another process may take the free port before the engine binds it.
 const ATTEMPTS: u32 = 3;
 
@@ -57,13 +68,7 @@ impl Container {
         let container = request(kind, image, arguments, free_port()?)
             .start()
             .await?;
-        let host = container.get_host().await?.to_string();
-        // The name may resolve to an IPv6 address first, on which nothing listens.
-        let host = if host == "localhost" {
-            "127.0.0.1".to_owned()
-        } else {
-            host
-        };
+        let host = host_of(&container).await?;
         let port = container.get_host_port_ipv4(PORT).await?;
         let this = Self {
             kind,
@@ -129,56 +134,68 @@ impl Container {
     }
 }
 
+/// Where the engine's published ports are reached.
+pub(super) async fn host_of(
+    container: &ContainerAsync<GenericImage>,
+) -> Result<String, ServerError> {
+    let host = container.get_host().await?.to_string();
+    // The name may resolve to an IPv6 address first, on which nothing listens.
+    Ok(match host.as_str() {
+        "localhost" => "127.0.0.1".to_owned(),
+        _ => host,
+    })
+}
+
 fn request(
     kind: Kind,
     image: &str,
     arguments: &[&str],
     port: u16,
 ) -> ContainerRequest<GenericImage> {
-    let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
-    let run = env::var("CACHEKIT_TEST_RUN").unwrap_or_else(|_| "none".to_owned());
+    let (name, tag) = split_image(image);
     GenericImage::new(name, tag)
         .with_wait_for(WaitFor::message_on_stdout("Ready to accept connections"))
         .with_cmd(command(kind, arguments))
         .with_mapped_port(port, ContainerPort::Tcp(PORT))
-        .with_label("cachekit.run", run)
-        .with_host_config_modifier(move |config| keep_to_loopback(config, port))
+        .with_label("cachekit.run", run_label())
+        .with_host_config_modifier(move |config| publish(config, &[(PORT, port)]))
+}
+
+pub(super) fn split_image(image: &str) -> (&str, &str) {
+    image.rsplit_once(':').unwrap_or((image, "latest"))
+}
+
+/// By this the run sweeps away the containers of tests that were killed.
+pub(super) fn run_label() -> String {
+    env::var("CACHEKIT_TEST_RUN").unwrap_or_else(|_| "none".to_owned())
 }
 
 /// `timeout` is in every image that has a shell; it passes SIGTERM on.
 fn command(kind: Kind, arguments: &[&str]) -> Vec<String> {
     let lifetime = MAX_LIFETIME.as_secs().to_string();
-    let fixed = [
-        "timeout",
-        &lifetime,
-        kind.program(),
-        "--bind",
-        "*",
-        "--save",
-        "",
-        "--appendonly",
-        "no",
-    ];
-    let fixed = fixed.into_iter().chain(["--protected-mode", "no"]);
-    fixed
+    let start = ["timeout", &lifetime, kind.program()];
+    start
+        .into_iter()
+        .chain(FIXED_ARGUMENTS)
         .chain(arguments.iter().copied())
         .map(str::to_owned)
         .collect()
 }
 
-/// A test server has no password: where the engine is on this machine, nobody else may reach it.
-fn keep_to_loopback(config: &mut HostConfig, port: u16) {
+/// Publishes ports, given as inside and outside. A test server has no password: where the engine is on this machine,
+/// nobody else may reach it.
+pub(super) fn publish(config: &mut HostConfig, ports: &[(u16, u16)]) {
     if !engine_is_here() {
         return;
     }
-    let binding = PortBinding {
-        host_ip: Some("127.0.0.1".to_owned()),
-        host_port: Some(port.to_string()),
+    let binding = |&(inside, outside): &(u16, u16)| {
+        let binding = PortBinding {
+            host_ip: Some("127.0.0.1".to_owned()),
+            host_port: Some(outside.to_string()),
+        };
+        (format!("{inside}/tcp"), Some(vec![binding]))
     };
-    config.port_bindings = Some(HashMap::from([(
-        format!("{PORT}/tcp"),
-        Some(vec![binding]),
-    )]));
+    config.port_bindings = Some(ports.iter().map(binding).collect());
 }
 
 /// Whether the loopback interface of the engine is ours: a local socket, and not seen from inside a container.

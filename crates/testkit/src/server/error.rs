@@ -6,16 +6,16 @@ use std::{error::Error, fmt, io};
 
 use testcontainers::TestcontainersError;
 
-use super::Kind;
+use super::{Deployment, Kind};
 
 /// A server did not start, did not answer or was required and is absent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// The run requires this kind and the machine has none.
+    /// The run requires this server and the machine has none.
     Required {
         /// What was asked for.
-        kind: Kind,
+        deployment: Deployment,
         /// Why there is none.
         reason: String,
     },
@@ -25,6 +25,13 @@ pub enum ServerError {
         kind: Kind,
         /// The end of the server's log, where one is at hand.
         log: String,
+    },
+    /// The nodes run, and the cluster that they form is not as it should be.
+    Cluster {
+        /// What was started.
+        kind: Kind,
+        /// What is amiss.
+        reason: String,
     },
     /// The Docker engine refused or failed.
     Docker(TestcontainersError),
@@ -47,10 +54,13 @@ impl ServerError {
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Required { kind, reason } => write!(f, "{kind} is required and absent: {reason}"),
+            Self::Required { deployment, reason } => {
+                write!(f, "{deployment} is required and absent: {reason}")
+            }
             Self::NotReady { kind, log } => {
                 write!(f, "{kind} did not become ready; its log ends: {log}")
             }
+            Self::Cluster { kind, reason } => write!(f, "the cluster of {kind}: {reason}"),
             Self::Docker(_) => f.write_str("the docker engine failed"),
             Self::Io { doing, .. } => write!(f, "failed while {doing}"),
         }
@@ -62,7 +72,7 @@ impl Error for ServerError {
         match self {
             Self::Docker(source) => Some(source),
             Self::Io { source, .. } => Some(source),
-            Self::Required { .. } | Self::NotReady { .. } => None,
+            Self::Required { .. } | Self::NotReady { .. } | Self::Cluster { .. } => None,
         }
     }
 }

@@ -2,12 +2,7 @@
 //!
 //! It hides whether the server is a container or a process; what each can do differently lives in their own modules.
 
-use super::{
-    Choice, Kind, ServerError, Source,
-    docker::Container,
-    local::Process,
-    log::{note_use, skipped},
-};
+use super::{Choice, Kind, ServerError, Source, docker::Container, local::Process, log::note_use};
 
 /// A running server of the test's own, without persistence, that ends when the value is dropped.
 ///
@@ -58,20 +53,20 @@ impl Server {
     /// As [`start`](Self::start).
     pub async fn start_with(kind: Kind, arguments: &[&str]) -> Result<Option<Self>, ServerError> {
         let choice = Choice::of_process().await;
-        let backend = match choice.source(kind) {
+        let Some(source) = choice.present(kind.into())? else {
+            return Ok(None);
+        };
+        let backend = match source {
             Source::Docker(image) => {
                 Backend::Container(Box::new(Container::start(kind, image, arguments).await?))
             }
             Source::Local(program) => {
                 Backend::Process(Box::new(Process::start(kind, program, arguments).await?))
             }
-            Source::Absent(reason) => {
-                choice.absent(kind, reason)?;
-                skipped(kind.name(), reason);
-                return Ok(None);
-            }
+            // Sorted out before.
+            Source::Absent(_) => return Ok(None),
         };
-        note_use(kind);
+        note_use(kind.into());
         Ok(Some(Self { kind, backend }))
     }
 

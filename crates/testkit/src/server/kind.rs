@@ -77,21 +77,11 @@ impl Kind {
         }
     }
 
-    /// `REDIS_7`, for the ends of environment variables' names.
-    fn variable_suffix(self) -> String {
-        self.name().to_ascii_uppercase().replace('-', "_")
-    }
-
     /// The variable that says where this kind comes from.
     #[must_use]
     pub fn source_variable(self) -> String {
-        format!("CACHEKIT_TEST_SOURCE_{}", self.variable_suffix())
-    }
-
-    /// The variable that holds the URL of the run's shared server of this kind.
-    #[must_use]
-    pub fn url_variable(self) -> String {
-        format!("CACHEKIT_TEST_URL_{}", self.variable_suffix())
+        let name = self.name().to_ascii_uppercase().replace('-', "_");
+        format!("CACHEKIT_TEST_SOURCE_{name}")
     }
 }
 

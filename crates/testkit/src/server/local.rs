@@ -5,7 +5,7 @@
 //! exists on Linux alone.)
 
 use std::{
-    env, fs,
+    env, fs, io,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{self, Stdio},
@@ -18,15 +18,25 @@ use tokio::{
     process::{Child, ChildStdin, Command},
 };
 
-use super::{Kind, ServerError, ping::wait_until_ready};
+use super::{Kind, ServerError, group::File, ping::wait_until_ready};
 
-/// The shell that holds the server. It prints the server's process id and ends when the server ends; a watcher beside it
-/// ends the server when the input ends. (Background commands of a shell read from nothing, hence descriptor 3.)
+/// The shell that holds the server. It prints the server's process id and ends when the server ends. A watcher beside it
+/// waits for the end of the input, then ends the server and removes its folder, which comes as the first argument;
+/// from there on the end of the server does not end the watcher. (Background commands of a shell read from nothing,
+/// hence descriptor 3.)
 const HOLDER: &str = r#"
 exec 3<&0
+folder=$1
+shift
 "$@" </dev/null 3<&- >server.log 2>&1 &
 server=$!
-{ cat <&3 >/dev/null; kill -KILL "$server"; } 2>/dev/null &
+{
+  cat <&3 >/dev/null
+  trap '' TERM
+  kill -KILL "$server"
+  while kill -0 "$server"; do sleep 0.02; done
+  rm -rf "$folder"
+} 2>/dev/null &
 watcher=$!
 echo "$server"
 wait "$server"
@@ -53,7 +63,7 @@ pub(super) struct Process {
 #[derive(Debug)]
 struct Running {
     pid: u32,
-    _holder: Child,
+    holder: Child,
     /// The server lives as long as this stays open.
     _lifeline: ChildStdin,
 }
@@ -70,23 +80,36 @@ impl Process {
             .collect();
         let mut failure = None;
         for _ in 0..ATTEMPTS {
-            let folder = Folder::create()?;
-            let port = free_port()?;
-            match launch(kind, program, &arguments, port, &folder.0).await {
-                Ok(running) => {
-                    return Ok(Self {
-                        kind,
-                        program: program.to_owned(),
-                        arguments,
-                        port,
-                        running,
-                        folder,
-                    });
-                }
+            match Self::start_at(kind, program, arguments.clone(), free_port()?, &[]).await {
+                Ok(process) => return Ok(process),
                 Err(error) => failure = Some(error),
             }
         }
         Err(failure.expect("at least one attempt was made"))
+    }
+
+    /// Starts a server on this port, with these files in its folder.
+    pub(super) async fn start_at(
+        kind: Kind,
+        program: &Path,
+        arguments: Vec<String>,
+        port: u16,
+        files: &[File],
+    ) -> Result<Self, ServerError> {
+        let folder = Folder::create()?;
+        for file in files {
+            fs::write(folder.0.join(file.name), &file.text)
+                .map_err(ServerError::io("writing a file for a server"))?;
+        }
+        let running = launch(kind, program, &arguments, port, &folder.0).await?;
+        Ok(Self {
+            kind,
+            program: program.to_owned(),
+            arguments,
+            port,
+            running,
+            folder,
+        })
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -118,6 +141,8 @@ impl Process {
     pub(super) async fn restart(&mut self) -> Result<(), ServerError> {
         // It may have ended already, which is the usual case.
         let _ = self.signal("KILL").await;
+        // Its watcher must not take the folder away from the server that is about to start.
+        let _ = self.running.holder.wait().await;
         wait_until_free(self.port).await;
         self.running = launch(
             self.kind,
@@ -140,6 +165,7 @@ async fn launch(
 ) -> Result<Running, ServerError> {
     let mut holder = Command::new("sh")
         .args(["-c", HOLDER, "sh"])
+        .arg(folder)
         .arg(program)
         .args([
             "--port",
@@ -174,7 +200,7 @@ async fn launch(
     match line.trim().parse() {
         Ok(pid) if ready => Ok(Running {
             pid,
-            _holder: holder,
+            holder,
             _lifeline: lifeline,
         }),
         _ => Err(ServerError::NotReady {
@@ -196,12 +222,20 @@ async fn wait_until_free(port: u16) {
 
 /// A port that nobody listens on at this moment.
 pub(super) fn free_port() -> Result<u16, ServerError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .map_err(ServerError::io("looking for a free port"))?;
-    Ok(listener
-        .local_addr()
-        .map_err(ServerError::io("looking for a free port"))?
-        .port())
+    Ok(free_ports(1)?[0])
+}
+
+/// Different ports that nobody listens on at this moment.
+pub(super) fn free_ports(count: usize) -> Result<Vec<u16>, ServerError> {
+    // Held until all are known, lest one is found twice.
+    let listeners: io::Result<Vec<TcpListener>> = (0..count)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .collect();
+    let ports = listeners.and_then(|listeners| {
+        let ports = listeners.iter().map(TcpListener::local_addr);
+        ports.map(|address| Ok(address?.port())).collect()
+    });
+    ports.map_err(ServerError::io("looking for a free port"))
 }
 
 fn tail(folder: &Path) -> String {

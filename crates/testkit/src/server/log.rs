@@ -2,7 +2,7 @@
 
 use std::{env, fs::OpenOptions, io::Write, process, thread};
 
-use super::Kind;
+use super::Deployment;
 
 /// Says that the calling test returns early because `what` is absent: silence would read as success.
 ///
@@ -22,8 +22,8 @@ pub fn skipped(what: &str, reason: &str) {
 }
 
 /// Lets the run count which servers its tests really used.
-pub(super) fn note_use(kind: Kind) {
-    append(&format!("used {kind} {}", test()));
+pub(super) fn note_use(deployment: Deployment) {
+    append(&format!("used {deployment} {}", test()));
 }
 
 /// Tells tests apart, so that one that asks twice counts once. Under nextest a test is a process, whatever threads it

@@ -1,8 +1,8 @@
-//! The launchers on real servers: they start, answer on a bare socket, can be hurt, and end.
+//! Single servers.
 
-use cachekit_testkit::server::{Choice, Kind, Server, ServerError, SharedServer, Source, ping};
+use cachekit_testkit::server::{Choice, Kind, Server, ServerError, Source, ping};
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+use crate::Outcome;
 
 async fn answers_ping(kind: Kind) -> Result<Option<Server>, Box<dyn std::error::Error>> {
     let Some(server) = Server::start(kind).await? else {
@@ -92,18 +92,6 @@ async fn a_dropped_server_is_gone() -> Outcome {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     panic!("the server still answers after two seconds");
-}
-
-#[tokio::test]
-async fn shared_servers_of_one_kind_are_one_server() -> Outcome {
-    let Some(first) = SharedServer::of(Kind::Redis7).await? else {
-        return Ok(());
-    };
-    let second = SharedServer::of(Kind::Redis7)
-        .await?
-        .expect("the kind is present");
-    assert_eq!(first.url(), second.url());
-    Ok(())
 }
 
 #[tokio::test]
