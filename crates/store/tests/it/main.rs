@@ -2,6 +2,7 @@
 
 #[cfg(feature = "redis")]
 mod faults;
+mod layers;
 mod memory;
 #[cfg(feature = "mock")]
 mod mock;

@@ -1,0 +1,68 @@
+//! Subscriptions behind a namespace.
+
+use std::future::ready;
+
+use bytes::Bytes;
+use cachekit_keys::Pattern;
+use futures_util::StreamExt;
+
+use super::{globs, names::Names};
+use crate::{PubSubItem, Result, SubscribeRequest, Subscription};
+
+/// What a subscriber listens to, and under which names.
+#[derive(Debug)]
+pub(super) struct Listening {
+    names: Names,
+    channels: Vec<Bytes>,
+    /// The caller's globs behind the namespace.
+    patterns: Vec<Pattern>,
+}
+
+impl Listening {
+    pub(super) fn new(names: &Names, request: &SubscribeRequest) -> Result<Self> {
+        let patterns = request.patterns.iter();
+        let patterns: Result<_> = patterns.map(|glob| globs::prefixed(names, glob)).collect();
+        Ok(Self {
+            names: names.clone(),
+            channels: request.channels.clone(),
+            patterns: patterns?,
+        })
+    }
+
+    /// The request as the store below needs it.
+    pub(super) fn request(&self, request: &SubscribeRequest) -> Result<SubscribeRequest> {
+        let mut below = request.clone();
+        let channels = request.channels.iter();
+        below.channels = channels
+            .map(|channel| self.names.channel(channel))
+            .collect();
+        below.patterns = Vec::with_capacity(request.patterns.len());
+        for glob in &request.patterns {
+            below.patterns.extend(globs::channels(&self.names, glob)?);
+        }
+        Ok(below)
+    }
+
+    /// The subscription as the caller sees it.
+    pub(super) fn view(self, below: Subscription) -> Subscription {
+        Subscription::new(below.filter_map(move |item| ready(self.item(item))))
+    }
+
+    fn item(&self, item: PubSubItem) -> Option<PubSubItem> {
+        let PubSubItem::Message { channel, payload } = item else {
+            return Some(item);
+        };
+        let channel = self.names.own_channel(&channel)?;
+        self.means(&channel)
+            .then_some(PubSubItem::Message { channel, payload })
+    }
+
+    /// Whether the caller asked for this channel. The globs below may find others.
+    fn means(&self, channel: &Bytes) -> bool {
+        if self.channels.contains(channel) {
+            return true;
+        }
+        let prefixed = [self.names.prefix(), channel].concat();
+        self.patterns.iter().any(|glob| glob.matches(&prefixed))
+    }
+}
