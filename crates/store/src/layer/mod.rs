@@ -11,6 +11,8 @@ mod namespaced;
 mod observed;
 mod range;
 mod retry;
+#[cfg(test)]
+mod testing;
 mod timeout;
 
 pub use self::{

@@ -3,11 +3,11 @@
 use std::future::ready;
 
 use bytes::Bytes;
-use cachekit_keys::Pattern;
+use cachekit_keys::{KeyError, Pattern};
 use futures_util::StreamExt;
 
 use super::{globs, names::Names};
-use crate::{PubSubItem, Result, SubscribeRequest, Subscription};
+use crate::{PubSubItem, SubscribeRequest, Subscription};
 
 /// What a subscriber listens to, and under which names.
 #[derive(Debug)]
@@ -19,28 +19,27 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    pub(super) fn new(names: &Names, request: &SubscribeRequest) -> Result<Self> {
-        let patterns = request.patterns.iter();
-        let patterns: Result<_> = patterns.map(|glob| globs::prefixed(names, glob)).collect();
-        Ok(Self {
+    /// What the request asks for, and the request as the store below needs it.
+    pub(super) fn new(
+        names: &Names,
+        request: &SubscribeRequest,
+    ) -> Result<(Self, SubscribeRequest), KeyError> {
+        let mut below = request.clone();
+        below.patterns.clear();
+        for channel in &mut below.channels {
+            *channel = names.channel(channel)?;
+        }
+        let mut patterns = Vec::with_capacity(request.patterns.len());
+        for glob in &request.patterns {
+            patterns.push(globs::prefixed(names, glob)?);
+            below.patterns.extend(globs::channels(names, glob)?);
+        }
+        let listening = Self {
             names: names.clone(),
             channels: request.channels.clone(),
-            patterns: patterns?,
-        })
-    }
-
-    /// The request as the store below needs it.
-    pub(super) fn request(&self, request: &SubscribeRequest) -> Result<SubscribeRequest> {
-        let mut below = request.clone();
-        let channels = request.channels.iter();
-        below.channels = channels
-            .map(|channel| self.names.channel(channel))
-            .collect();
-        below.patterns = Vec::with_capacity(request.patterns.len());
-        for glob in &request.patterns {
-            below.patterns.extend(globs::channels(&self.names, glob)?);
-        }
-        Ok(below)
+            patterns,
+        };
+        Ok((listening, below))
     }
 
     /// The subscription as the caller sees it.

@@ -5,11 +5,9 @@
 //! is compared with the caller's own glob once the namespace is off.
 
 use bytes::Bytes;
-use cachekit_keys::Pattern;
+use cachekit_keys::{KeyError, Pattern};
 
-use super::names::Names;
-use crate::Result;
-
+use super::{names::Names, wake};
 const RESERVED: &[u8] = b"ck:";
 
 /// What to look for below, for a glob above.
@@ -23,7 +21,7 @@ pub(super) enum Search {
 
 impl Search {
     /// For a glob over keys.
-    pub(super) fn keys(names: &Names, glob: &[u8]) -> Result<Self> {
+    pub(super) fn keys(names: &Names, glob: &[u8]) -> Result<Self, KeyError> {
         let start = literal_start(glob);
         Ok(match reach(&start) {
             Reach::Others => Self::Exact(prefixed(names, glob)?),
@@ -41,23 +39,23 @@ impl Search {
 }
 
 /// Globs over channels below, for one above; what they find may be more than it means.
-pub(super) fn channels(names: &Names, glob: &[u8]) -> Result<Vec<Bytes>> {
+pub(super) fn channels(names: &Names, glob: &[u8]) -> Result<Vec<Bytes>, KeyError> {
     let mut globs = vec![prefixed(names, glob)?.to_bytes()];
     if reach(&literal_start(glob)) != Reach::Others {
-        let wake_ups = Pattern::builder().literal("ck:wake:").any();
+        let wake_ups = Pattern::builder().literal(wake::PREFIX).any();
         globs.push(wake_ups.literal(names.prefix()).any().build()?.to_bytes());
     }
     Ok(globs)
 }
 
 /// The glob behind the namespace. It matches a prefixed name exactly where the glob matches the name.
-pub(super) fn prefixed(names: &Names, glob: &[u8]) -> Result<Pattern> {
+pub(super) fn prefixed(names: &Names, glob: &[u8]) -> Result<Pattern, KeyError> {
     let prefix = Pattern::builder().literal(names.prefix()).build()?;
-    Ok(Pattern::raw([prefix.as_bytes(), glob].concat())?)
+    Pattern::raw([prefix.as_bytes(), glob].concat())
 }
 
-fn containing(text: &[u8]) -> Result<Pattern> {
-    Ok(Pattern::builder().any().literal(text).any().build()?)
+fn containing(text: &[u8]) -> Result<Pattern, KeyError> {
+    Pattern::builder().any().literal(text).any().build()
 }
 
 /// Which names a glob can match.

@@ -6,10 +6,11 @@ mod names;
 mod store;
 #[cfg(test)]
 mod tests;
+mod wake;
 
 use std::sync::Arc;
 
-use cachekit_keys::{Key, Namespace};
+use cachekit_keys::{Key, KeyError, Namespace};
 
 use self::names::Names;
 use crate::{Error, ErrorKind, Result, Store};
@@ -86,16 +87,19 @@ impl Namespaced {
 
     /// The key as the store below has it.
     fn below(&self, operation: &'static str, key: &Key) -> Result<Key> {
-        self.names.key(key).map_err(|reason| {
-            Error::new(ErrorKind::InvalidInput, operation)
-                .with_detail(format!("in its namespace, {reason}"))
-                .with_key(key)
-        })
+        let below = self.names.key(key);
+        below.map_err(|reason| refused(operation, &reason).with_key(key))
     }
 
     fn all_below(&self, operation: &'static str, keys: &[Key]) -> Result<Vec<Key>> {
         keys.iter().map(|key| self.below(operation, key)).collect()
     }
+}
+
+/// The error of a name that does not fit behind the namespace.
+fn refused(operation: &'static str, reason: &KeyError) -> Error {
+    Error::new(ErrorKind::InvalidInput, operation)
+        .with_detail(format!("in its namespace, {reason}"))
 }
 
 /// The error with the caller's key in place of the one below, where it names one of these.

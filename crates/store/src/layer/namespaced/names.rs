@@ -3,8 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use cachekit_keys::{Key, KeyError, Namespace};
 
-/// Where the kit's wake-ups are published: `ck:wake:` and the key.
-const WAKE: &[u8] = b"ck:wake:";
+use super::wake;
 
 /// Puts a namespace before keys and channels, and takes it off again.
 ///
@@ -53,33 +52,32 @@ impl Names {
     }
 
     /// The channel as the store below has it. A wake-up for a key becomes one for the prefixed key.
-    pub(super) fn channel(&self, channel: &[u8]) -> Bytes {
-        match channel.strip_prefix(WAKE) {
-            Some(key) => [WAKE, &self.prefix, key].concat().into(),
-            None => self.prefixed(channel),
+    pub(super) fn channel(&self, channel: &[u8]) -> Result<Bytes, KeyError> {
+        match wake::key_of(channel) {
+            Some(key) => Ok(wake::channel_of(&self.key(&key)?)),
+            None => Ok(self.prefixed(channel)),
         }
     }
 
     /// The channel as the caller has it; `None` for one outside of the namespace.
     pub(super) fn own_channel(&self, below: &Bytes) -> Option<Bytes> {
-        if let Some(key) = below.strip_prefix(WAKE) {
-            let own = key.strip_prefix(&self.prefix[..])?;
-            return Some([WAKE, own].concat().into());
+        if let Some(key) = wake::key_of(below) {
+            return Some(wake::channel_of(&self.own_key(&key)?));
         }
         let own = below.strip_prefix(&self.prefix[..])?;
-        (!own.starts_with(WAKE)).then(|| below.slice_ref(own))
+        wake::key_of(own).is_none().then(|| below.slice_ref(own))
     }
 
-    /// An argument of a script as the store below has it: the channel of a wake-up for one of the script's keys is
-    /// that for the prefixed key, and anything else is a value.
-    pub(super) fn argument(&self, argument: &Bytes, keys: &[Key]) -> Bytes {
-        let is_wake_up = argument
-            .strip_prefix(WAKE)
-            .is_some_and(|name| keys.iter().any(|key| key.as_bytes() == name));
-        match is_wake_up {
-            true => self.channel(argument),
-            false => argument.clone(),
+    /// An argument of a script as the store below has it: the channel of a wake-up for one of the script's keys is that for
+    /// the key below, and anything else is a value.
+    pub(super) fn argument(&self, argument: &Bytes, keys: &[Key], below: &[Key]) -> Bytes {
+        if argument.starts_with(wake::PREFIX) {
+            let mut pairs = keys.iter().zip(below);
+            if let Some((_, below)) = pairs.find(|(key, _)| wake::channel_of(key) == argument) {
+                return wake::channel_of(below);
+            }
         }
+        argument.clone()
     }
 
     fn prefixed(&self, name: &[u8]) -> Bytes {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_keys::Key;
 
-use super::{Namespaced, channels::Listening, globs::Search, own_error};
+use super::{Namespaced, channels::Listening, globs::Search, own_error, refused};
 use crate::{
     Capabilities, Entry, ExpireChange, Increment, KeyExpiry, Reply, Result, ScanPage, ScanRequest,
     Script, ScriptCall, ServerFacts, SetItem, SetOptions, Store, SubscribeRequest, Subscription,
@@ -83,7 +83,8 @@ impl Store for Namespaced {
     }
 
     async fn scan(&self, request: &ScanRequest) -> Result<ScanPage> {
-        let search = Search::keys(&self.names, request.pattern.as_bytes())?;
+        let search = Search::keys(&self.names, request.pattern.as_bytes());
+        let search = search.map_err(|reason| refused("scan", &reason))?;
         let mut below = request.clone();
         below.pattern = search.pattern().clone();
         let mut page = self.inner.scan(&below).await?;
@@ -111,7 +112,7 @@ impl Store for Namespaced {
             run.keys = self.all_below(script.name, &own.keys)?;
             let args = own.args.iter();
             run.args = args
-                .map(|arg| self.names.argument(arg, &own.keys))
+                .map(|arg| self.names.argument(arg, &own.keys, &run.keys))
                 .collect();
         }
         let answer = self.inner.run_script(script, &below).await;
@@ -121,15 +122,15 @@ impl Store for Namespaced {
     }
 
     async fn publish(&self, channel: &Bytes, payload: Bytes) -> Result<u64> {
-        self.inner
-            .publish(&self.names.channel(channel), payload)
-            .await
+        let below = self.names.channel(channel);
+        let below = below.map_err(|reason| refused("publish", &reason))?;
+        self.inner.publish(&below, payload).await
     }
 
     async fn subscribe(&self, request: SubscribeRequest) -> Result<Subscription> {
-        let listening = Listening::new(&self.names, &request)?;
-        let below = self.inner.subscribe(listening.request(&request)?).await?;
-        Ok(listening.view(below))
+        let listening = Listening::new(&self.names, &request);
+        let (listening, below) = listening.map_err(|reason| refused("subscribe", &reason))?;
+        Ok(listening.view(self.inner.subscribe(below).await?))
     }
 
     async fn close(&self) {
