@@ -107,7 +107,7 @@ impl RetryOptions {
     /// How many repetitions all calls of the layer share: `percent` a hundred calls (default 20, from 0 to 100) and
     /// `reserve` beyond those (default 100, at most 1 000 000), which fills again by the same share.
     ///
-    /// In any stretch of time there are at most `percent` / 100 · calls + `reserve` repetitions: an outage makes the load
+    /// In any stretch of time there are at most `percent` / 100 · calls + `reserve` repetitions (one, for a reserve of 0): an outage makes the load
     /// 1.2 times what it was, and not 3 times. The reserve is what may follow at once where many calls in flight fail
     /// together, as they do when their connection is cut. This is the token bucket of gRPC's retry throttling, counted by
     /// calls as in Finagle's `RetryBudget`; the default reserve is that of the AWS SDKs' standard retry quota.
