@@ -61,6 +61,10 @@ impl Listening {
         if self.channels.contains(channel) {
             return true;
         }
+        if channel.is_empty() {
+            // On a server, no glob matches the empty name; behind the namespace it is not empty.
+            return false;
+        }
         let prefixed = [self.names.prefix(), channel].concat();
         self.patterns.iter().any(|glob| glob.matches(&prefixed))
     }
