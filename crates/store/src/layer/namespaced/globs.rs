@@ -50,6 +50,9 @@ pub(super) fn channels(names: &Names, glob: &[u8]) -> Result<Vec<Bytes>, KeyErro
 
 /// The glob behind the namespace. It matches a prefixed name exactly where the glob matches the name.
 pub(super) fn prefixed(names: &Names, glob: &[u8]) -> Result<Pattern, KeyError> {
+    if glob.is_empty() {
+        return Err(KeyError::Empty { what: "pattern" });
+    }
     let prefix = Pattern::builder().literal(names.prefix()).build()?;
     Pattern::raw([prefix.as_bytes(), glob].concat())
 }

@@ -413,6 +413,19 @@ async fn channels_are_published_and_heard_behind_the_namespace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_glob_that_a_server_would_refuse_is_refused() {
+    let staging = Stub::default().in_namespace(&namespace("staging"));
+    for glob in [String::new(), "x".repeat(4_096)] {
+        let request = SubscribeRequest::pattern(glob);
+        let error = staging.subscribe(request).await.map(drop).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.operation()),
+            (ErrorKind::InvalidInput, "subscribe")
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_glob_over_channels_hears_what_it_matches_in_the_namespace_and_nothing_else() {
     let mut random = fastrand::Rng::with_seed(29);
     let channels: Vec<Bytes> = (0..2_000)
