@@ -1,14 +1,22 @@
 //! Every layer keeps the contract of the store that it is put around, and so does a stack of all of them.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use cachekit_keys::{Key, Namespace};
 use cachekit_store::{
-    CircuitOptions, FaultPlan, LayerExt, MemoryStore, Observers, RetryOptions, Store,
-    TimeoutOptions,
+    CircuitOptions, ErrorKind, Event, Fault, FaultPlan, FaultRule, LayerExt, MemoryStore, Observer,
+    Observers, RetryOptions, Store, TimeoutOptions,
 };
 use cachekit_testkit::conformance::{self, MemorySubject, Subject};
+use tokio::time::Instant;
 
 const NAMESPACE: &str = "staging";
 
@@ -80,8 +88,8 @@ fn stack(store: Arc<dyn Store>) -> Arc<dyn Store> {
 #[derive(Debug)]
 struct Silent;
 
-impl cachekit_store::Observer for Silent {
-    fn observe(&self, _: &cachekit_store::Event<'_>) {}
+impl Observer for Silent {
+    fn observe(&self, _: &Event<'_>) {}
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,6 +167,85 @@ impl Subject for Nested {
 #[tokio::test(start_paused = true)]
 async fn all_layers_on_each_other_conform() {
     conforms(stack, true).await;
+}
+
+/// Counts what an observer next to the caller sees.
+#[derive(Debug, Default)]
+struct Counts {
+    calls: AtomicUsize,
+    retries: AtomicUsize,
+    circuits: AtomicUsize,
+}
+
+impl Observer for Counts {
+    fn observe(&self, event: &Event<'_>) {
+        let count = match event {
+            Event::Call { .. } => &self.calls,
+            Event::Retry { .. } => &self.retries,
+            Event::Circuit { .. } => &self.circuits,
+            _ => return,
+        };
+        count.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Counts {
+    fn now(&self) -> [usize; 3] {
+        [&self.calls, &self.retries, &self.circuits].map(|count| count.load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_hangs_costs_two_calls_their_time_and_the_rest_nothing_until_it_is_back() {
+    let (plan, counts) = (FaultPlan::new(), Arc::new(Counts::default()));
+    let observers = Observers::none().with(Arc::clone(&counts) as _);
+    let hang = plan.add(FaultRule::new(Fault::Hang));
+    let limit = Duration::from_millis(100);
+    let circuit = CircuitOptions::new().with_jitter(0);
+    let store = MemoryStore::new()
+        .with_faults(&plan)
+        .with_timeouts(TimeoutOptions::all(limit))
+        .unwrap()
+        .with_circuit_breaker(circuit.with_observers(observers.clone()))
+        .unwrap()
+        .with_retries(RetryOptions::new().with_observers(observers.clone()))
+        .unwrap()
+        .with_observers(observers);
+
+    // Three attempts, then two more, of which the second opens the circuit: the third is refused and ends the call.
+    for kind in [ErrorKind::Timeout, ErrorKind::Overloaded] {
+        assert_eq!(store.time().await.unwrap_err().kind(), kind);
+    }
+    assert_eq!((plan.calls(), counts.now()), (5, [2, 4, 1]));
+
+    let started = Instant::now();
+    for _ in 0..1_000 {
+        let error = store.time().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Overloaded);
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    assert_eq!((plan.calls(), counts.now()), (5, [1_002, 4, 1]));
+
+    plan.remove(hang);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    store.time().await.unwrap();
+    assert_eq!((plan.calls(), counts.now()), (6, [1_003, 4, 3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tenants_on_one_stack_share_its_breaker() {
+    let plan = FaultPlan::new();
+    plan.add(FaultRule::new(Fault::Refuse(ErrorKind::Unavailable)));
+    let shared = MemoryStore::new()
+        .with_faults(&plan)
+        .with_circuit_breaker(CircuitOptions::new())
+        .unwrap();
+    let tenant = |name| Arc::clone(&shared).in_namespace(&Namespace::new(name).unwrap());
+    let (one, two) = (tenant("one"), tenant("two"));
+    for _ in 0..5 {
+        one.time().await.unwrap_err();
+    }
+    assert_eq!(two.time().await.unwrap_err().kind(), ErrorKind::Overloaded);
 }
 
 #[cfg(feature = "redis")]
