@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::rule::{Fault, FaultRule};
 use crate::layer::call::Call;
 
-/// The faults of one or several [`Faults`] layers: a handle that tests keep, to change the plan while calls are running
+/// The faults of one or several [`Faults`](crate::Faults) layers: a handle that tests keep, to change the plan while calls are running
 /// and to read what has happened. Its clones are the same plan.
 ///
 /// The rules are asked in the order in which they were added, and the first that strikes decides; a

@@ -20,7 +20,8 @@ use crate::{Error, ErrorKind, Result, Store};
 ///
 /// # This, or [`KeySchema::with_namespace`](cachekit_keys::KeySchema::with_namespace)?
 /// Both write the same names (`staging:session:abc:x`), and services that do it one way or the other read each other's
-/// entries.
+/// entries. They do not understand each other's indices of owners and tags, which hold names as their writers know them:
+/// let all services of a deployment do it the same way.
 ///
 /// - The **schema** names the keys of families, once, when a key is rendered. It costs nothing further, keys appear in
 ///   logs and errors as they are on the server, and keys that do not come from it (foreign keys,
