@@ -2,7 +2,8 @@
 //!
 //! [`Store`] is the contract, [`MemoryStore`] keeps it inside the process (for unit tests, and for
 //! services of a single process), and `RedisStore` keeps it on a Redis or Valkey server (feature `redis`,
-//! on by default). [`StoreExt`] adds conveniences to any store. All of them fail with one [`Error`],
+//! on by default). [`StoreExt`] adds conveniences to any store, and [`LayerExt`] puts layers around one: deadlines,
+//! repetition, a circuit breaker, reports, a namespace, faults for tests. All of them fail with one [`Error`],
 //! whose [kind](ErrorKind) says what the caller can do.
 //!
 //! An [`Observer`] hears what becomes of connections, calls and subscriptions. With the feature `tracing` every Redis store
@@ -25,6 +26,7 @@ mod capability;
 mod error;
 mod ext;
 mod facts;
+mod layer;
 mod memory;
 mod observer;
 mod options;
@@ -43,6 +45,10 @@ pub use self::{
     error::{Error, ErrorKind, Result},
     ext::StoreExt,
     facts::ServerFacts,
+    layer::{
+        CircuitBreaker, CircuitOptions, Fault, FaultId, FaultPlan, FaultRule, Faults, LayerExt,
+        Namespaced, Observed, Retry, RetryOptions, Timeout, TimeoutOptions,
+    },
     memory::{MemoryStore, MemoryStoreBuilder},
     observer::{CallOutcome, CircuitState, ConnectionState, Event, Observer, Observers},
     options::{

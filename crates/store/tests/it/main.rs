@@ -4,6 +4,7 @@
 mod faults;
 #[cfg(feature = "redis")]
 mod hub;
+mod layers;
 mod memory;
 #[cfg(feature = "mock")]
 mod mock;
