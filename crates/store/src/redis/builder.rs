@@ -1,6 +1,6 @@
 //! How a connection to a server is made.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, io::tcp::TcpSettings,
@@ -9,6 +9,7 @@ use redis::{
 use super::{
     error::dial_error,
     link::{Link, LinkOptions},
+    scripts::{ScriptClock, ScriptTexts},
     store::RedisStore,
 };
 use crate::{Error, ErrorKind, Result};
@@ -44,6 +45,7 @@ pub struct RedisStoreBuilder {
     connect_timeout: Duration,
     request_timeout: Duration,
     max_value_size: usize,
+    script_clock: Option<ScriptClock>,
 }
 
 impl RedisStoreBuilder {
@@ -54,6 +56,7 @@ impl RedisStoreBuilder {
             connect_timeout: Duration::from_millis(500),
             request_timeout: Duration::from_secs(1),
             max_value_size: DEFAULT_MAX_VALUE_SIZE,
+            script_clock: None,
         }
     }
 
@@ -142,6 +145,26 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// For tests: the time that scripts [see](crate::Script::with_time), in microseconds since the Unix epoch, in place of
+    /// the server's clock.
+    ///
+    /// Only what scripts read as `now` changes: keys still expire, and [`time`](crate::Store::time) still answers, by the
+    /// server's own clock. Each call of [`run_script`](crate::Store::run_script) asks `clock` once for its whole batch.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::RedisStore;
+    ///
+    /// let store = RedisStore::builder("redis://127.0.0.1:6379")
+    ///     .script_clock(|| 1_700_000_000_000_000)
+    ///     .build()?; // connects with the first call
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn script_clock(mut self, clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        self.script_clock = Some(Arc::new(clock));
+        self
+    }
+
     /// Checks the options without connecting; the first call connects.
     ///
     /// # Errors
@@ -168,6 +191,7 @@ impl RedisStoreBuilder {
                 connect_timeout: self.connect_timeout,
                 request_timeout: self.request_timeout,
             },
+            ScriptTexts::new(self.script_clock),
         );
         Ok(RedisStore::new(link, self.max_value_size))
     }

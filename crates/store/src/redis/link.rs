@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, aio::MultiplexedConnection};
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::{error::dial_error, inflight::InFlight, scripts::ScriptHashes, trace};
+use super::{error::dial_error, inflight::InFlight, scripts::ScriptTexts, trace};
 use crate::{Error, ErrorKind, Result};
 
 /// Requests queued for the socket before callers wait.
@@ -45,7 +45,7 @@ pub(super) struct LinkOptions {
 pub(super) struct Link {
     core: Arc<Core>,
     pub(super) in_flight: InFlight,
-    pub(super) hashes: ScriptHashes,
+    pub(super) scripts: ScriptTexts,
 }
 
 /// What the link shares with the attempt to connect and with the callback that hears of a connection's end.
@@ -79,7 +79,7 @@ struct Dialling {
 }
 
 impl Link {
-    pub(super) fn new(client: Client, options: LinkOptions) -> Self {
+    pub(super) fn new(client: Client, options: LinkOptions, scripts: ScriptTexts) -> Self {
         let core = Core {
             client,
             options,
@@ -90,7 +90,7 @@ impl Link {
         Self {
             core: Arc::new(core),
             in_flight: InFlight::default(),
-            hashes: ScriptHashes::default(),
+            scripts,
         }
     }
 

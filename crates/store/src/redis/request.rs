@@ -10,7 +10,7 @@ use super::{
     link::{Link, Live},
     reply::accepted,
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Script, ScriptEffect};
 
 /// A method of the store, for errors.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,14 @@ impl Operation {
 
     pub(super) const fn write(name: &'static str) -> Self {
         Self { name, writes: true }
+    }
+
+    /// What runs a script: a lost answer of one that changes nothing leaves nothing open.
+    pub(super) fn script(script: &Script) -> Self {
+        Self {
+            name: script.name,
+            writes: script.effect != ScriptEffect::ReadOnly,
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 //! A server's script cache is empty after a restart or a failover, so `NOSCRIPT` is ordinary. It
 //! is the one refusal after which a call is sent again: nothing of the script has run.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
+use bytes::Bytes;
 use parking_lot::RwLock;
 use redis::{Cmd, Pipeline, Value};
 
@@ -28,19 +29,71 @@ end
 return redis.call('GET', KEYS[1])",
 );
 
-/// The hashes of the scripts used so far, by the place of their text, which is static: as many as a program has scripts.
-#[derive(Debug, Default)]
-pub(super) struct ScriptHashes(RwLock<HashMap<(usize, usize), Arc<str>>>);
+/// What takes the place of [`Script::PRELUDE`] where tests set the time: `now` comes as a further argument, which the
+/// script itself does not get to see.
+const SET_PRELUDE: &str = "\
+local now = tonumber(table.remove(ARGV))
+local function int(n) return string.format('%.0f', n) end
+";
 
-impl ScriptHashes {
-    fn of(&self, script: &Script) -> Arc<str> {
-        let place = (script.lua.as_ptr().addr(), script.lua.len());
-        if let Some(hash) = self.0.read().get(&place) {
-            return Arc::clone(hash);
+/// A clock in microseconds since the Unix epoch, which tests put in the place of the server's.
+pub(super) type ScriptClock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The scripts used so far, by the place of their text, which is static: as many as a program has scripts.
+#[derive(Default)]
+pub(super) struct ScriptTexts {
+    known: RwLock<HashMap<(usize, usize, bool), Arc<ScriptText>>>,
+    clock: Option<ScriptClock>,
+}
+
+/// A script as the server is given it.
+struct ScriptText {
+    hash: String,
+    /// The prelude and the text, where the script needs the time; else its text alone is what the server is given.
+    with_time: Option<String>,
+}
+
+impl ScriptTexts {
+    pub(super) fn new(clock: Option<ScriptClock>) -> Self {
+        Self {
+            known: RwLock::default(),
+            clock,
         }
-        let hash: Arc<str> = redis::Script::new(script.lua).get_hash().into();
-        self.0.write().insert(place, Arc::clone(&hash));
-        hash
+    }
+
+    fn of(&self, script: &Script) -> Arc<ScriptText> {
+        let place = (
+            script.lua.as_ptr().addr(),
+            script.lua.len(),
+            script.needs_time,
+        );
+        if let Some(text) = self.known.read().get(&place) {
+            return Arc::clone(text);
+        }
+        let prelude = match self.clock {
+            Some(_) => SET_PRELUDE,
+            None => Script::PRELUDE,
+        };
+        let with_time = script.needs_time.then(|| [prelude, script.lua].concat());
+        let whole = with_time.as_deref().unwrap_or(script.lua);
+        let text = Arc::new(ScriptText {
+            hash: redis::Script::new(whole).get_hash().to_owned(),
+            with_time,
+        });
+        self.known.write().insert(place, Arc::clone(&text));
+        text
+    }
+
+    /// The argument that carries the time, where tests set it.
+    fn now(&self, script: &Script) -> Option<Bytes> {
+        let clock = self.clock.as_ref().filter(|_| script.needs_time)?;
+        Some(clock().to_string().into())
+    }
+}
+
+impl fmt::Debug for ScriptTexts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScriptTexts").finish_non_exhaustive()
     }
 }
 
@@ -52,8 +105,13 @@ impl Link {
         script: &Script,
         calls: &[ScriptCall],
     ) -> Result<Vec<Result<Reply>>> {
-        let hash = self.hashes.of(script);
-        let by_hash = calls.iter().map(|call| evaluate("EVALSHA", &hash, call));
+        let text = self.scripts.of(script);
+        let now = self.scripts.now(script);
+        let evaluate = |command, body: &str, call| evaluate(command, body, call, now.as_ref());
+        let whole = text.with_time.as_deref().unwrap_or(script.lua);
+        let by_hash = calls
+            .iter()
+            .map(|call| evaluate("EVALSHA", &text.hash, call));
         let mut replies = self.run_all(operation, by_hash).await?;
         let unknown: Vec<usize> = (0..replies.len())
             .filter(|&index| is_noscript(&replies[index]))
@@ -61,10 +119,10 @@ impl Link {
         if !unknown.is_empty() {
             // The first brings the text, and the server knows it for the rest.
             let again = unknown.iter().enumerate().map(|(nth, &index)| match nth {
-                0 => evaluate("EVAL", script.lua, &calls[index]),
-                _ => evaluate("EVALSHA", &hash, &calls[index]),
+                0 => evaluate("EVAL", whole, &calls[index]),
+                _ => evaluate("EVALSHA", &text.hash, &calls[index]),
             });
-            let some_ran = unknown.len() < calls.len();
+            let some_ran = operation.writes && unknown.len() < calls.len();
             let answers = self.run_all(operation, again).await;
             let answers = answers.map_err(|error| match some_ran {
                 true => error.with_may_have_applied(true),
@@ -105,13 +163,13 @@ impl Link {
     }
 }
 
-fn evaluate(command: &'static str, body: &str, call: &ScriptCall) -> Cmd {
+fn evaluate(command: &'static str, body: &str, call: &ScriptCall, now: Option<&Bytes>) -> Cmd {
     let mut evaluate = redis::cmd(command);
     evaluate.arg(body).arg(call.keys.len());
     for key in &call.keys {
         evaluate.arg(key.as_bytes());
     }
-    for arg in &call.args {
+    for arg in call.args.iter().chain(now) {
         evaluate.arg(&arg[..]);
     }
     evaluate

@@ -341,12 +341,12 @@ impl Store for RedisStore {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
-        let operation = Operation::write(script.name);
+        let operation = Operation::script(script);
         let replies = self.link.run_script(operation, script, calls).await?;
         let replies: Result<Vec<Reply>> = replies.into_iter().collect();
         // The other runs took place although one was refused.
         replies.map_err(|error| {
-            if calls.len() > 1 {
+            if operation.writes && calls.len() > 1 {
                 error.with_may_have_applied(true)
             } else {
                 error

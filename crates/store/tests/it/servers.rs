@@ -10,7 +10,8 @@ use std::{
 use bytes::Bytes;
 use cachekit_keys::{Key, Ttl};
 use cachekit_store::{
-    ErrorKind, Increment, RedisStore, Reply, Script, ScriptCall, SetOptions, Store, StoreExt,
+    ErrorKind, Increment, RedisStore, Reply, Script, ScriptCall, ScriptEffect, SetOptions, Store,
+    StoreExt,
 };
 use cachekit_testkit::{
     RawClient,
@@ -294,6 +295,88 @@ async fn a_batch_of_script_calls_answers_in_order_and_names_the_refusal() {
         (ErrorKind::Unexpected, "fails")
     );
     assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
+}
+
+const STAMP: Script = Script::new("stamp", "return {int(now), #ARGV, ARGV[1] or false}")
+    .with_time()
+    .with_effect(ScriptEffect::ReadOnly);
+
+async fn stamp(store: &RedisStore) -> (u64, Reply) {
+    let calls = [
+        ScriptCall::new(Vec::new(), vec!["own".into()]),
+        ScriptCall::new(Vec::new(), Vec::new()),
+    ];
+    let replies = store.run_script(&STAMP, &calls).await.unwrap();
+    let [Reply::Array(with), Reply::Array(without)] = &replies[..] else {
+        panic!("{replies:?}")
+    };
+    assert_eq!(with[1..], [Reply::Integer(1), Reply::Bytes("own".into())]);
+    assert_eq!(without[1..], [Reply::Integer(0), Reply::Nil]);
+    let Reply::Bytes(now) = &with[0] else {
+        panic!("{with:?}")
+    };
+    let now = std::str::from_utf8(now).unwrap().parse().unwrap();
+    (now, without[0].clone())
+}
+
+async fn scripts_see_time_on(kind: Kind) {
+    let Some(server) = SharedServer::of(kind).await.unwrap() else {
+        return;
+    };
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let micros = |time: std::time::SystemTime| {
+        u64::try_from(
+            time.duration_since(std::time::UNIX_EPOCH)
+                .unwrap()
+                .as_micros(),
+        )
+        .unwrap()
+    };
+    let before = micros(store.time().await.unwrap());
+    let (now, _) = stamp(&store).await;
+    assert!((before..=micros(store.time().await.unwrap())).contains(&now));
+
+    let set = RedisStore::builder(server.url())
+        .script_clock(|| 1_700_000_000_123_457)
+        .connect()
+        .await
+        .unwrap();
+    let expected = Reply::Bytes("1700000000123457".into());
+    assert_eq!(stamp(&set).await, (1_700_000_000_123_457, expected));
+}
+
+#[tokio::test]
+async fn scripts_see_the_servers_time_or_the_one_a_test_sets_on_redis_7() {
+    scripts_see_time_on(Kind::Redis7).await;
+}
+
+#[tokio::test]
+async fn scripts_see_the_servers_time_or_the_one_a_test_sets_on_redis_8() {
+    scripts_see_time_on(Kind::Redis8).await;
+}
+
+#[tokio::test]
+async fn scripts_see_the_servers_time_or_the_one_a_test_sets_on_valkey_8() {
+    scripts_see_time_on(Kind::Valkey8).await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_a_script_that_changes_nothing_leaves_nothing_open() {
+    let Some(server) = Server::start(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let store = impatient(&server.url()).await;
+    let calls = [ScriptCall::new(Vec::new(), Vec::new())];
+    server.pause().await.unwrap();
+    let reading = store.run_script(&STAMP, &calls).await.unwrap_err();
+    assert_eq!(
+        (reading.kind(), reading.may_have_applied()),
+        (ErrorKind::Timeout, false)
+    );
+    const WRITES: Script = Script::new("writes", "return 1");
+    let writing = store.run_script(&WRITES, &calls).await.unwrap_err();
+    assert!(writing.may_have_applied());
+    server.resume().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
