@@ -1,0 +1,194 @@
+//! Random programs: steps on one or two keys of mostly the right type.
+
+use super::step::Step;
+use crate::equivalence::{Blob, Call, Draw};
+
+/// The commands on keys of any type.
+const GENERIC: [&str; 5] = ["EXISTS", "DEL", "PTTL", "PERSIST", "PEXPIRE"];
+/// The commands on one type each; what fills a key comes more often than what empties it.
+const TYPED: [&[&str]; 3] = [
+    &["GET", "SET", "SET", "INCRBY", "INCRBY"],
+    &[
+        "HGET", "HGETALL", "HSET", "HSET", "HSET", "HDEL", "HINCRBY", "HINCRBY", "HLEN",
+    ],
+    &[
+        "ZADD",
+        "ZADD",
+        "ZADD",
+        "ZADD",
+        "ZREM",
+        "ZSCORE",
+        "ZCARD",
+        "ZCOUNT",
+        "ZRANGE",
+        "ZREMRANGEBYSCORE",
+    ],
+];
+
+/// A call of a program; a timed one uses the time in some of its arguments.
+pub(super) fn call(timed: bool, draw: &mut Draw) -> Call {
+    let count = draw.one_of(&[1, 1, 2, 3]);
+    let keys = draw.call_keys(count);
+    let steps = match draw.rng().u8(..10) {
+        0..4 => 1,
+        4 => 8,
+        _ => draw.rng().usize(2..5),
+    };
+    let mut args = Vec::new();
+    for _ in 0..steps {
+        let number = draw.rng().usize(1..=keys.len());
+        let step = Steps { draw, timed }.step(keys[number - 1], number);
+        let step = match draw.one_in(6) {
+            true => step.guarded(),
+            false => step,
+        };
+        args.extend(step.args());
+    }
+    Call { keys, args }
+}
+
+struct Steps<'a> {
+    draw: &'a mut Draw,
+    timed: bool,
+}
+
+impl Steps<'_> {
+    /// A step on the key at this place of the pool, which is the call's key of this number.
+    fn step(&mut self, place: usize, number: usize) -> Step {
+        let (name, rest) = match self.draw.rng().u8(..20) {
+            0 => ("PUBLISH", vec!["channel".into(), self.value()]),
+            1..6 => {
+                let name = self.draw.one_of(&GENERIC);
+                (name, self.generic(name))
+            }
+            drawn => {
+                let kind = match drawn {
+                    6 => self.draw.rng().usize(..3),
+                    _ => place % 3,
+                };
+                let name = self.draw.one_of(TYPED[kind]);
+                let rest = match kind {
+                    0 => self.string(name),
+                    1 => self.hash(name),
+                    _ => self.sorted_set(name),
+                };
+                (name, rest)
+            }
+        };
+        Step::new(name, number, rest)
+    }
+
+    fn generic(&mut self, name: &str) -> Vec<Blob> {
+        if name != "PEXPIRE" {
+            return Vec::new();
+        }
+        let mut rest = vec![self.life()];
+        rest.extend(
+            self.draw
+                .one_of(&[None, Some("NX"), Some("GT"), Some("GT")])
+                .map(Blob::from),
+        );
+        rest
+    }
+
+    fn string(&mut self, name: &str) -> Vec<Blob> {
+        match name {
+            "SET" => {
+                let mut rest = vec![self.value()];
+                match self.draw.rng().u8(..3) {
+                    0 => rest.extend(["PX".into(), self.life()]),
+                    1 => rest.push("KEEPTTL".into()),
+                    _ => {}
+                }
+                rest.extend(
+                    self.draw
+                        .one_of(&[None, None, Some("NX"), Some("XX")])
+                        .map(Blob::from),
+                );
+                rest
+            }
+            "INCRBY" => vec![self.draw.addend().to_string().into()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn hash(&mut self, name: &str) -> Vec<Blob> {
+        match name {
+            "HGET" => vec![self.draw.member()],
+            "HSET" => self.some(|steps| vec![steps.draw.member(), steps.value()]),
+            "HDEL" => self.some(|steps| vec![steps.draw.member()]),
+            "HINCRBY" => vec![self.draw.member(), self.draw.addend().to_string().into()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn sorted_set(&mut self, name: &str) -> Vec<Blob> {
+        match name {
+            "ZADD" => {
+                let condition =
+                    self.draw
+                        .one_of(&[None, None, Some("NX"), Some("XX"), Some("GT"), Some("LT")]);
+                let mut rest: Vec<Blob> = condition.map(Blob::from).into_iter().collect();
+                rest.extend(self.some(|steps| vec![steps.score(), steps.draw.member()]));
+                rest
+            }
+            "ZREM" => self.some(|steps| vec![steps.draw.member()]),
+            "ZSCORE" => vec![self.draw.member()],
+            "ZCOUNT" | "ZREMRANGEBYSCORE" => vec![self.bound(), self.bound()],
+            "ZRANGE" => {
+                let limit = self.draw.one_of(&["0", "1", "2", "100"]);
+                let words = ["BYSCORE", "LIMIT", "0", limit, "WITHSCORES"];
+                let mut rest = vec![self.bound(), self.bound()];
+                rest.extend(words.map(Blob::from));
+                rest
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// One to three times the same kind of arguments.
+    fn some(&mut self, make: impl Fn(&mut Self) -> Vec<Blob>) -> Vec<Blob> {
+        let count = self.draw.rng().usize(1..=3);
+        (0..count).flat_map(|_| make(self)).collect()
+    }
+
+    fn life(&mut self) -> Blob {
+        self.draw.ttl().as_millis().to_string().into()
+    }
+
+    fn value(&mut self) -> Blob {
+        match self.timed && self.draw.one_in(3) {
+            true => self.moment().into(),
+            false => self.draw.value(),
+        }
+    }
+
+    /// Rarely one that is no number.
+    fn score(&mut self) -> Blob {
+        if self.timed && self.draw.one_in(2) {
+            return self.moment().into();
+        }
+        match self.draw.one_in(40) {
+            true => "nan".into(),
+            false => self.draw.score().into(),
+        }
+    }
+
+    fn bound(&mut self) -> Blob {
+        let text = match self.draw.rng().u8(..4) {
+            0 => return self.draw.one_of(&["-inf", "+inf"]).into(),
+            1 if self.timed => self.moment(),
+            _ => self.draw.score().to_owned(),
+        };
+        match self.draw.one_in(3) {
+            true => format!("({text}").into(),
+            false => text.into(),
+        }
+    }
+
+    fn moment(&mut self) -> String {
+        let distance = self.draw.one_of(&[0, 1, 1_000_000, 60_000_000]);
+        let sign = self.draw.one_of(&['+', '-']);
+        format!("@now{sign}{distance}")
+    }
+}

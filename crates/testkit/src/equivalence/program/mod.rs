@@ -1,0 +1,94 @@
+//! Scripts that carry out whatever commands their arguments name, so that every method of a transaction is reached
+//! with every flag, alone and after others.
+
+mod body;
+mod generate;
+mod step;
+
+use cachekit_store::{Reply, Script};
+
+use self::step::Step;
+use super::{Answer, Blob, Call, Draw, ScriptFamily};
+
+/// A program of commands. Its arguments hold steps, see `steps.lua`.
+const PROGRAM: Script = Script::new(
+    "program",
+    concat!(include_str!("plain.lua"), include_str!("steps.lua")),
+)
+.with_body(body::plain);
+
+/// The same, where `@now+N` and `@now-N` in an argument stand for the time of the run and so many microseconds.
+const TIMED: Script = Script::new(
+    "timed-program",
+    concat!(include_str!("timed.lua"), include_str!("steps.lua")),
+)
+.with_body(body::timed)
+.with_time();
+
+/// The scripts that reach every method of [`Transaction`](cachekit_store::Transaction), named `program` and
+/// `timed-program`. Every [`Comparison`](super::Comparison) has them.
+///
+/// A call's arguments are steps: the command (with `?` before it where the program goes on after an error), the number of
+/// its key from 1, the number of its arguments, and these.
+///
+/// # Examples
+/// ```
+/// use cachekit_store::MemoryStore;
+/// use cachekit_testkit::equivalence::{Program, ScriptFamily};
+///
+/// let names: Vec<&str> = Program.scripts().iter().map(|script| script.name).collect();
+/// assert_eq!(names, ["program", "timed-program"]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Program;
+
+impl ScriptFamily for Program {
+    fn scripts(&self) -> &[Script] {
+        &[PROGRAM, TIMED]
+    }
+
+    fn generate(&self, script: &Script, draw: &mut Draw) -> Call {
+        generate::call(script.needs_time, draw)
+    }
+
+    fn canonical(&self, _script: &Script, call: &Call, reply: Reply) -> Answer {
+        let args: Vec<bytes::Bytes> = call.args.iter().map(Blob::to_bytes).collect();
+        match (reply, step::parse(&args)) {
+            (Reply::Array(replies), Ok(steps)) if replies.len() == steps.len() => {
+                let answers = steps.iter().zip(replies);
+                Answer::list(answers.map(|(step, reply)| canonical(step, reply)))
+            }
+            (reply, _) => reply.into(),
+        }
+    }
+
+    /// One step less.
+    fn simplify(&self, _script: &Script, call: &Call) -> Vec<Call> {
+        let args: Vec<bytes::Bytes> = call.args.iter().map(Blob::to_bytes).collect();
+        let Ok(steps) = step::parse(&args) else {
+            return Vec::new();
+        };
+        let without = |left_out| {
+            let kept = steps.iter().enumerate();
+            let kept = kept.filter(|(index, _)| *index != left_out);
+            Call {
+                keys: call.keys.clone(),
+                args: kept.flat_map(|(_, step)| step.args()).collect(),
+            }
+        };
+        match steps.len() {
+            0 | 1 => Vec::new(),
+            several => (0..several).map(without).collect(),
+        }
+    }
+}
+
+fn canonical(step: &Step, reply: Reply) -> Answer {
+    match step.command() {
+        b"PTTL" => Answer::pttl(reply),
+        b"HGETALL" => Answer::pairs(reply),
+        b"ZSCORE" => Answer::score(reply),
+        b"ZRANGE" => Answer::scored(reply),
+        _ => reply.into(),
+    }
+}
