@@ -142,10 +142,21 @@ impl Answer {
 }
 
 /// Whether both outcomes mean the same.
-pub(super) fn agree(left: &Outcome, right: &Outcome, tolerance: Duration) -> bool {
-    match (left, right) {
-        (Ok(left), Ok(right)) => left.agrees(right, tolerance),
-        (Err(left), Err(right)) => left == right,
+///
+/// With `cautious` the server may say of a failure that it may have changed something where the memory store knows that
+/// it did not: a server does not tell whether a script wrote before it failed. The other way round is a difference.
+pub(super) fn agree(
+    memory: &Outcome,
+    server: &Outcome,
+    tolerance: Duration,
+    cautious: bool,
+) -> bool {
+    match (memory, server) {
+        (Ok(memory), Ok(server)) => memory.agrees(server, tolerance),
+        (Err(memory), Err(server)) => {
+            let applied = memory.may_have_applied == server.may_have_applied;
+            memory.kind == server.kind && (applied || (cautious && server.may_have_applied))
+        }
         _ => false,
     }
 }

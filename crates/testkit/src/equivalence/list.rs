@@ -78,7 +78,8 @@ impl Table<'_> {
         let execute = |store| execute(self.comparison, self.pool, operation, store);
         let memory = self.memory.call(execute).await;
         let server = self.server.call(execute).await;
-        self.compare(Place::Operation(index), memory, server)
+        let cautious = matches!(operation, Operation::Script { .. });
+        self.compare(Place::Operation(index), memory, server, cautious)
     }
 
     async fn compare_state(&self) -> Result<Option<Mismatch>, Failed> {
@@ -89,7 +90,7 @@ impl Table<'_> {
         let scan = |store| execute(self.comparison, self.pool, &everything, store);
         let memory = self.memory.call(scan).await;
         let server = self.server.call(scan).await;
-        if let Some(mismatch) = self.compare(Place::Keys, memory, server)? {
+        if let Some(mismatch) = self.compare(Place::Keys, memory, server, false)? {
             return Ok(Some(mismatch));
         }
         let scripts = self.memory.runs_scripts() && self.server.runs_scripts();
@@ -97,7 +98,7 @@ impl Table<'_> {
             let read = |store| dump::read(key, scripts, store);
             let memory = self.memory.call(read).await;
             let server = self.server.call(read).await;
-            if let Some(mismatch) = self.compare(Place::State(place), memory, server)? {
+            if let Some(mismatch) = self.compare(Place::State(place), memory, server, false)? {
                 return Ok(Some(mismatch));
             }
         }
@@ -109,6 +110,7 @@ impl Table<'_> {
         place: Place,
         memory: Outcome,
         server: Outcome,
+        cautious: bool,
     ) -> Result<Option<Mismatch>, Failed> {
         let taken = self.start.elapsed();
         if let Err(failure) = &server
@@ -124,7 +126,9 @@ impl Table<'_> {
             memory,
             server,
         };
-        Ok((!agree(&mismatch.memory, &mismatch.server, taken + DRIFT)).then_some(mismatch))
+        let Mismatch { memory, server, .. } = &mismatch;
+        let same = agree(memory, server, taken + DRIFT, cautious);
+        Ok((!same).then_some(mismatch))
     }
 
     fn set_clocks(&self, micros: u64) {

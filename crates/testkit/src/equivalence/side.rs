@@ -1,6 +1,13 @@
 //! The two sides of a comparison, and one list's view of a side.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
 
 use cachekit_store::{MemoryStore, RedisStoreBuilder, Result, Store};
 
@@ -58,9 +65,7 @@ impl Side {
             let memory = open();
             let clock = memory.clone();
             let set_clock: SetClock = Arc::new(move |micros| {
-                clock.set_wall_clock(
-                    std::time::SystemTime::UNIX_EPOCH + Duration::from_micros(micros),
-                );
+                clock.set_wall_clock(SystemTime::UNIX_EPOCH + Duration::from_micros(micros));
             });
             (layer(memory), Some(set_clock))
         };
@@ -70,7 +75,7 @@ impl Side {
         }
     }
 
-    /// A server, on a connection for each list. Its scripts keep the server's clock, so that none that read it are compared.
+    /// A server, on a connection for each list. Its scripts read the time that the list says.
     ///
     /// # Errors
     /// Those of [`RedisStoreBuilder::build`].
@@ -81,11 +86,14 @@ impl Side {
             .request_timeout(PATIENCE);
         builder.clone().build()?;
         let open = move || -> (Arc<dyn Store>, Option<SetClock>) {
-            let store = builder.clone().build();
-            (
-                Arc::new(store.expect("the same options were accepted before")),
-                None,
-            )
+            let (shown, set) = (Arc::new(AtomicU64::new(0)), Ordering::Relaxed);
+            let clock = Arc::clone(&shown);
+            let store = builder.clone().script_clock(move || clock.load(set));
+            let store = store
+                .build()
+                .expect("the same options were accepted before");
+            let set_clock: SetClock = Arc::new(move |micros| shown.store(micros, set));
+            (Arc::new(store), Some(set_clock))
         };
         Ok(Self {
             open: Arc::new(open),
