@@ -57,6 +57,11 @@ const SCORES: [&str; 14] = [
     "1700000000000000",
 ];
 
+/// Fields and members, which sort by their bytes.
+const MEMBERS: [&[u8]; 10] = [
+    b"m", b"n", b"M", b"mm", b"", b"\xff\0", b"\x80", b"1", b"10", b"2",
+];
+
 /// Random choices for one list, from a seed.
 ///
 /// # Examples
@@ -107,6 +112,22 @@ impl Draw {
     /// On an empty slice.
     pub fn one_of<T: Clone>(&mut self, choices: &[T]) -> T {
         choices[self.rng.usize(..choices.len())].clone()
+    }
+
+    /// One of these, in proportion to its weight.
+    ///
+    /// # Panics
+    /// Where the weights add up to nothing.
+    pub fn weighted<T: Clone>(&mut self, choices: &[(T, usize)]) -> T {
+        let sum: usize = choices.iter().map(|(_, weight)| weight).sum();
+        let mut drawn = self.rng.usize(..sum);
+        for (choice, weight) in choices {
+            if drawn < *weight {
+                return choice.clone();
+            }
+            drawn -= weight;
+        }
+        unreachable!("the number is below the sum")
     }
 
     /// Any key, as its place in the pool.
@@ -164,7 +185,7 @@ impl Draw {
 
     /// A field of a hash or a member of a sorted set: few, so that they collide.
     pub fn member(&mut self) -> Blob {
-        let member = self.one_of(&[&b"m"[..], b"n", b"o", b"", b"\xff\0", b"1"]);
+        let member = self.one_of(&MEMBERS);
         bytes::Bytes::from_static(member).into()
     }
 

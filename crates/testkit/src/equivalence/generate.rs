@@ -106,24 +106,12 @@ struct Generator<'a> {
 impl Generator<'_> {
     fn operation(&mut self) -> Operation {
         loop {
-            match self.kind() {
+            match self.draw.weighted(&WEIGHTS) {
                 Kind::Script if self.scripts.is_empty() => {}
                 Kind::Clock if !self.abilities.clock => {}
                 kind => return self.of(kind),
             }
         }
-    }
-
-    fn kind(&mut self) -> Kind {
-        let sum: usize = WEIGHTS.iter().map(|(_, weight)| weight).sum();
-        let mut drawn = self.draw.rng().usize(..sum);
-        for (kind, weight) in WEIGHTS {
-            if drawn < weight {
-                return kind;
-            }
-            drawn -= weight;
-        }
-        unreachable!("the number is below the sum")
     }
 
     fn of(&mut self, kind: Kind) -> Operation {

@@ -5,23 +5,25 @@ use crate::equivalence::{Blob, Call, Draw};
 
 /// The commands on keys of any type.
 const GENERIC: [&str; 5] = ["EXISTS", "DEL", "PTTL", "PERSIST", "PEXPIRE"];
-/// The commands on one type each; what fills a key comes more often than what empties it.
-const TYPED: [&[&str]; 3] = [
-    &["GET", "SET", "SET", "INCRBY", "INCRBY"],
+/// The commands on one type each, by how often they come: what fills a key comes more often than what empties it.
+const TYPED: [&[(&str, usize)]; 3] = [
+    &[("GET", 2), ("SET", 3), ("INCRBY", 4)],
     &[
-        "HGET", "HGETALL", "HSET", "HSET", "HSET", "HDEL", "HINCRBY", "HINCRBY", "HLEN",
+        ("HGET", 2),
+        ("HGETALL", 2),
+        ("HSET", 5),
+        ("HDEL", 1),
+        ("HINCRBY", 3),
+        ("HLEN", 1),
     ],
     &[
-        "ZADD",
-        "ZADD",
-        "ZADD",
-        "ZADD",
-        "ZREM",
-        "ZSCORE",
-        "ZCARD",
-        "ZCOUNT",
-        "ZRANGE",
-        "ZREMRANGEBYSCORE",
+        ("ZADD", 9),
+        ("ZREM", 1),
+        ("ZSCORE", 2),
+        ("ZCARD", 1),
+        ("ZCOUNT", 2),
+        ("ZRANGE", 3),
+        ("ZREMRANGEBYSCORE", 1),
     ],
 ];
 
@@ -56,17 +58,17 @@ impl Steps<'_> {
     /// A step on the key at this place of the pool, which is the call's key of this number.
     fn step(&mut self, place: usize, number: usize) -> Step {
         let (name, rest) = match self.draw.rng().u8(..20) {
-            0 => ("PUBLISH", vec!["channel".into(), self.value()]),
-            1..6 => {
+            0 if self.draw.one_in(2) => ("PUBLISH", vec!["channel".into(), self.value()]),
+            0..5 => {
                 let name = self.draw.one_of(&GENERIC);
                 (name, self.generic(name))
             }
             drawn => {
                 let kind = match drawn {
-                    6 => self.draw.rng().usize(..3),
+                    5 => self.draw.rng().usize(..3),
                     _ => place % 3,
                 };
-                let name = self.draw.one_of(TYPED[kind]);
+                let name = self.draw.weighted(TYPED[kind]);
                 let rest = match kind {
                     0 => self.string(name),
                     1 => self.hash(name),
@@ -134,11 +136,11 @@ impl Steps<'_> {
             }
             "ZREM" => self.some(|steps| vec![steps.draw.member()]),
             "ZSCORE" => vec![self.draw.member()],
-            "ZCOUNT" | "ZREMRANGEBYSCORE" => vec![self.bound(), self.bound()],
+            "ZCOUNT" | "ZREMRANGEBYSCORE" => self.range(),
             "ZRANGE" => {
                 let limit = self.draw.one_of(&["0", "1", "2", "100"]);
                 let words = ["BYSCORE", "LIMIT", "0", limit, "WITHSCORES"];
-                let mut rest = vec![self.bound(), self.bound()];
+                let mut rest = self.range();
                 rest.extend(words.map(Blob::from));
                 rest
             }
@@ -174,11 +176,22 @@ impl Steps<'_> {
         }
     }
 
+    /// Often unbounded, so that something lies in it; sometimes with its ends exchanged.
+    fn range(&mut self) -> Vec<Blob> {
+        let open = self
+            .draw
+            .one_of(&[("-inf", "+inf"), ("-inf", "+inf"), ("+inf", "-inf")]);
+        let mut end = |open: &str| match self.draw.one_in(2) {
+            true => open.into(),
+            false => self.bound(),
+        };
+        vec![end(open.0), end(open.1)]
+    }
+
     fn bound(&mut self) -> Blob {
-        let text = match self.draw.rng().u8(..4) {
-            0 => return self.draw.one_of(&["-inf", "+inf"]).into(),
-            1 if self.timed => self.moment(),
-            _ => self.draw.score().to_owned(),
+        let text = match self.timed && self.draw.one_in(2) {
+            true => self.moment(),
+            false => self.draw.score().to_owned(),
         };
         match self.draw.one_in(3) {
             true => format!("({text}").into(),

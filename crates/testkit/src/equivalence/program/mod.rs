@@ -62,25 +62,47 @@ impl ScriptFamily for Program {
         }
     }
 
-    /// One step less.
+    /// One step less, or without the keys that no step names.
     fn simplify(&self, _script: &Script, call: &Call) -> Vec<Call> {
         let args: Vec<bytes::Bytes> = call.args.iter().map(Blob::to_bytes).collect();
         let Ok(steps) = step::parse(&args) else {
             return Vec::new();
         };
-        let without = |left_out| {
-            let kept = steps.iter().enumerate();
-            let kept = kept.filter(|(index, _)| *index != left_out);
-            Call {
-                keys: call.keys.clone(),
-                args: kept.flat_map(|(_, step)| step.args()).collect(),
-            }
-        };
-        match steps.len() {
-            0 | 1 => Vec::new(),
-            several => (0..several).map(without).collect(),
+        let mut simpler = Vec::new();
+        if steps.len() > 1 {
+            simpler.extend((0..steps.len()).map(|left_out| without(call, &steps, left_out)));
         }
+        simpler.extend(with_named_keys(call, steps));
+        simpler
     }
+}
+
+fn without(call: &Call, steps: &[Step], left_out: usize) -> Call {
+    let kept = steps.iter().enumerate();
+    let kept = kept.filter(|(index, _)| *index != left_out);
+    Call {
+        keys: call.keys.clone(),
+        args: kept.flat_map(|(_, step)| step.args()).collect(),
+    }
+}
+
+/// The call without keys that no step names; nothing where there are none such.
+fn with_named_keys(call: &Call, mut steps: Vec<Step>) -> Option<Call> {
+    let numbers = 1..=call.keys.len();
+    let named: Vec<usize> = numbers
+        .filter(|number| steps.iter().any(|step| step.key == *number))
+        .collect();
+    if named.len() == call.keys.len() {
+        return None;
+    }
+    for step in &mut steps {
+        let place = named.iter().position(|number| *number == step.key);
+        step.key = place? + 1;
+    }
+    Some(Call {
+        keys: named.iter().map(|number| call.keys[number - 1]).collect(),
+        args: steps.iter().flat_map(Step::args).collect(),
+    })
 }
 
 fn canonical(step: &Step, reply: Reply) -> Answer {
