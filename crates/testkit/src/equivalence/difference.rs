@@ -24,6 +24,14 @@ pub enum Place {
     State(usize),
     /// The keys that a scan finds after the list.
     Keys,
+    /// What the memory store holds under a key after a script that failed, and said that it changed nothing. The server's
+    /// side of the mismatch is what the memory store held before.
+    Denied {
+        /// The operation's index.
+        operation: usize,
+        /// The key's place in the pool.
+        key: usize,
+    },
 }
 
 impl fmt::Display for Mismatch {
@@ -32,6 +40,10 @@ impl fmt::Display for Mismatch {
             Place::Operation(index) => writeln!(f, "operation {index}"),
             Place::State(key) => writeln!(f, "what is left under key {key}"),
             Place::Keys => writeln!(f, "the keys that are left"),
+            Place::Denied { operation, key } => writeln!(
+                f,
+                "operation {operation} changed key {key} and denies it; expected is what was there before"
+            ),
         }?;
         writeln!(f, "expected (server): {:?}", self.server)?;
         write!(f, "got (memory):      {:?}", self.memory)

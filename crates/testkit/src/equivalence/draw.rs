@@ -183,8 +183,11 @@ impl Draw {
         bytes::Bytes::from_static(value).into()
     }
 
-    /// A field of a hash or a member of a sorted set: few, so that they collide.
+    /// A field of a hash or a member of a sorted set: mostly one of few, so that they collide.
     pub fn member(&mut self) -> Blob {
+        if self.one_in(8) {
+            return format!("one of many {}", self.rng.u8(..)).into();
+        }
         let member = self.one_of(&MEMBERS);
         bytes::Bytes::from_static(member).into()
     }

@@ -75,11 +75,44 @@ impl Table<'_> {
     }
 
     async fn step(&self, index: usize, operation: &Operation) -> Result<Option<Mismatch>, Failed> {
+        let before = self.memory_under_keys_of(operation).await;
         let execute = |store| execute(self.comparison, self.pool, operation, store);
         let memory = self.memory.call(execute).await;
         let server = self.server.call(execute).await;
+        let denies = matches!(&memory, Err(failure) if !failure.may_have_applied);
         let cautious = matches!(operation, Operation::Script { .. });
-        self.compare(Place::Operation(index), memory, server, cautious)
+        let place = Place::Operation(index);
+        let mismatch = self.compare(place, memory, server, cautious)?;
+        if mismatch.is_some() || !denies {
+            return Ok(mismatch);
+        }
+        // The memory store's time stands still, so that lives are exactly the same as well.
+        let after = self.memory_under_keys_of(operation).await;
+        let pairs = before.into_iter().zip(after);
+        let changed = pairs.into_iter().find(|(before, after)| before != after);
+        Ok(changed.map(|((key, server), (_, memory))| Mismatch {
+            place: Place::Denied {
+                operation: index,
+                key,
+            },
+            memory,
+            server,
+        }))
+    }
+
+    /// What the memory store holds under the keys of a script's calls: whether a failure tells the truth about them cannot
+    /// be seen from the server's answer, which is cautious.
+    async fn memory_under_keys_of(&self, operation: &Operation) -> Vec<(usize, Outcome)> {
+        let Operation::Script { calls, .. } = operation else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for place in calls.iter().flat_map(|call| &call.keys) {
+            let key = self.pool.key(*place);
+            let read = |store| dump::read(&key, true, store);
+            found.push((*place, self.memory.call(read).await));
+        }
+        found
     }
 
     async fn compare_state(&self) -> Result<Option<Mismatch>, Failed> {

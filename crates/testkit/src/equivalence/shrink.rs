@@ -34,7 +34,11 @@ pub(super) async fn difference(
     }
     // What comes after the first difference has no part in it.
     if let Some(Mismatch {
-        place: Place::Operation(index),
+        place:
+            Place::Operation(index)
+            | Place::Denied {
+                operation: index, ..
+            },
         ..
     }) = &replays.last
     {

@@ -27,8 +27,24 @@ const TYPED: [&[(&str, usize)]; 3] = [
     ],
 ];
 
-/// A call of a program; a timed one uses the time in some of its arguments.
-pub(super) fn call(timed: bool, draw: &mut Draw) -> Call {
+/// The commands that only read.
+const READERS: [&str; 10] = [
+    "EXISTS", "PTTL", "GET", "HGET", "HGETALL", "HLEN", "ZSCORE", "ZCARD", "ZCOUNT", "ZRANGE",
+];
+
+/// What a program may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Everything but to use the time.
+    Plain,
+    /// Everything, with the time in some of the arguments.
+    Timed,
+    /// Only to read.
+    Reading,
+}
+
+/// A call of a program.
+pub(super) fn call(manner: Manner, draw: &mut Draw) -> Call {
     let count = draw.one_of(&[1, 1, 2, 3]);
     let keys = draw.call_keys(count);
     let steps = match draw.rng().u8(..10) {
@@ -39,7 +55,7 @@ pub(super) fn call(timed: bool, draw: &mut Draw) -> Call {
     let mut args = Vec::new();
     for _ in 0..steps {
         let number = draw.rng().usize(1..=keys.len());
-        let step = Steps { draw, timed }.step(keys[number - 1], number);
+        let step = Steps { draw, manner }.step(keys[number - 1], number);
         let step = match draw.one_in(6) {
             true => step.guarded(),
             false => step,
@@ -51,50 +67,55 @@ pub(super) fn call(timed: bool, draw: &mut Draw) -> Call {
 
 struct Steps<'a> {
     draw: &'a mut Draw,
-    timed: bool,
+    manner: Manner,
 }
 
 impl Steps<'_> {
+    fn is_timed(&self) -> bool {
+        self.manner == Manner::Timed
+    }
+
     /// A step on the key at this place of the pool, which is the call's key of this number.
     fn step(&mut self, place: usize, number: usize) -> Step {
-        let (name, rest) = match self.draw.rng().u8(..20) {
-            0 if self.draw.one_in(2) => ("PUBLISH", vec!["channel".into(), self.value()]),
-            0..5 => {
-                let name = self.draw.one_of(&GENERIC);
-                (name, self.generic(name))
+        let name = loop {
+            let name = self.command(place);
+            if self.manner != Manner::Reading || READERS.contains(&name) {
+                break name;
             }
-            drawn => {
-                let kind = match drawn {
-                    5 => self.draw.rng().usize(..3),
-                    _ => place % 3,
-                };
-                let name = self.draw.weighted(TYPED[kind]);
-                let rest = match kind {
-                    0 => self.string(name),
-                    1 => self.hash(name),
-                    _ => self.sorted_set(name),
-                };
-                (name, rest)
-            }
+        };
+        let rest = match name.as_bytes()[0] {
+            b'H' => self.hash(name),
+            b'Z' => self.sorted_set(name),
+            _ => self.string(name),
         };
         Step::new(name, number, rest)
     }
 
-    fn generic(&mut self, name: &str) -> Vec<Blob> {
-        if name != "PEXPIRE" {
-            return Vec::new();
+    /// Mostly a command on the type that is at home at this place.
+    fn command(&mut self, place: usize) -> &'static str {
+        match self.draw.rng().u8(..20) {
+            0 if self.draw.one_in(2) => "PUBLISH",
+            0..5 => self.draw.one_of(&GENERIC),
+            5 => {
+                let kind = self.draw.rng().usize(..3);
+                self.draw.weighted(TYPED[kind])
+            }
+            _ => self.draw.weighted(TYPED[place % 3]),
         }
-        let mut rest = vec![self.life()];
-        rest.extend(
-            self.draw
-                .one_of(&[None, Some("NX"), Some("GT"), Some("GT")])
-                .map(Blob::from),
-        );
-        rest
     }
 
+    /// What follows the key of a command on strings or on keys of any type.
     fn string(&mut self, name: &str) -> Vec<Blob> {
         match name {
+            "PUBLISH" => vec!["channel".into(), self.value()],
+            "PEXPIRE" => {
+                let mut rest = vec![self.life()];
+                let flag = self
+                    .draw
+                    .one_of(&[None, Some("NX"), Some("GT"), Some("GT")]);
+                rest.extend(flag.map(Blob::from));
+                rest
+            }
             "SET" => {
                 let mut rest = vec![self.value()];
                 match self.draw.rng().u8(..3) {
@@ -148,9 +169,12 @@ impl Steps<'_> {
         }
     }
 
-    /// One to three times the same kind of arguments.
+    /// One to three times the same kind of arguments, rarely so many that a collection changes its representation.
     fn some(&mut self, make: impl Fn(&mut Self) -> Vec<Blob>) -> Vec<Blob> {
-        let count = self.draw.rng().usize(1..=3);
+        let count = match self.draw.one_in(30) {
+            true => 150,
+            false => self.draw.rng().usize(1..=3),
+        };
         (0..count).flat_map(|_| make(self)).collect()
     }
 
@@ -159,7 +183,7 @@ impl Steps<'_> {
     }
 
     fn value(&mut self) -> Blob {
-        match self.timed && self.draw.one_in(3) {
+        match self.is_timed() && self.draw.one_in(3) {
             true => self.moment().into(),
             false => self.draw.value(),
         }
@@ -167,7 +191,7 @@ impl Steps<'_> {
 
     /// Rarely one that is no number.
     fn score(&mut self) -> Blob {
-        if self.timed && self.draw.one_in(2) {
+        if self.is_timed() && self.draw.one_in(2) {
             return self.moment().into();
         }
         match self.draw.one_in(40) {
@@ -189,7 +213,7 @@ impl Steps<'_> {
     }
 
     fn bound(&mut self) -> Blob {
-        let text = match self.timed && self.draw.one_in(2) {
+        let text = match self.is_timed() && self.draw.one_in(2) {
             true => self.moment(),
             false => self.draw.score().to_owned(),
         };

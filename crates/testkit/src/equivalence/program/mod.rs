@@ -5,9 +5,9 @@ mod body;
 mod generate;
 mod step;
 
-use cachekit_store::{Reply, Script};
+use cachekit_store::{Reply, Script, ScriptEffect};
 
-use self::step::Step;
+use self::{generate::Manner, step::Step};
 use super::{Answer, Blob, Call, Draw, ScriptFamily};
 
 /// A program of commands. Its arguments hold steps, see `steps.lua`.
@@ -25,8 +25,16 @@ const TIMED: Script = Script::new(
 .with_body(body::timed)
 .with_time();
 
-/// The scripts that reach every method of [`Transaction`](cachekit_store::Transaction), named `program` and
-/// `timed-program`. Every [`Comparison`](super::Comparison) has them.
+/// The same for programs that only read, and say so.
+const READING: Script = Script::new(
+    "reading-program",
+    concat!(include_str!("plain.lua"), include_str!("steps.lua")),
+)
+.with_body(body::plain)
+.with_effect(ScriptEffect::ReadOnly);
+
+/// The scripts that reach every method of [`Transaction`](cachekit_store::Transaction), named `program`,
+/// `timed-program` and `reading-program`. Every [`Comparison`](super::Comparison) has them.
 ///
 /// A call's arguments are steps: the command (with `?` before it where the program goes on after an error), the number of
 /// its key from 1, the number of its arguments, and these.
@@ -37,18 +45,23 @@ const TIMED: Script = Script::new(
 /// use cachekit_testkit::equivalence::{Program, ScriptFamily};
 ///
 /// let names: Vec<&str> = Program.scripts().iter().map(|script| script.name).collect();
-/// assert_eq!(names, ["program", "timed-program"]);
+/// assert_eq!(names, ["program", "timed-program", "reading-program"]);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Program;
 
 impl ScriptFamily for Program {
     fn scripts(&self) -> &[Script] {
-        &[PROGRAM, TIMED]
+        &[PROGRAM, TIMED, READING]
     }
 
     fn generate(&self, script: &Script, draw: &mut Draw) -> Call {
-        generate::call(script.needs_time, draw)
+        let manner = match (script.effect, script.needs_time) {
+            (ScriptEffect::ReadOnly, _) => Manner::Reading,
+            (_, true) => Manner::Timed,
+            (_, false) => Manner::Plain,
+        };
+        generate::call(manner, draw)
     }
 
     fn canonical(&self, _script: &Script, call: &Call, reply: Reply) -> Answer {

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use cachekit_store::{
     Capabilities, Entry, ErrorKind, ExpireChange, Increment, KeyExpiry, MemoryStore, Reply, Result,
-    ScanPage, ScanRequest, Script, ScriptCall, ServerFacts, SetItem, SetOptions, Store,
+    ScanPage, ScanRequest, Script, ScriptCall, ScriptEffect, ServerFacts, SetItem, SetOptions,
+    Store,
 };
 
 use super::{memory, memory_with_itself};
@@ -25,6 +26,10 @@ enum Mistake {
     RollsBack,
     /// A failure of a batch says that nothing can have happened.
     DeniesWrites,
+    /// A failing script says that it wrote nothing.
+    DeniesScripts,
+    /// A failing script says that it may have written: no mistake, but a server's caution.
+    NeverSure,
     /// A scan passes over the first key of a page of several.
     SkipsKeys,
     /// Scripts read a time that is a microsecond ahead.
@@ -142,16 +147,28 @@ impl Store for Wrong {
                 self.inner.set(key, value, keep).await?;
             }
         }
-        replies
+        match replies {
+            Err(error) if self.is(Mistake::DeniesScripts) => {
+                Err(error.with_may_have_applied(false))
+            }
+            Err(error) if self.is(Mistake::NeverSure) => {
+                Err(error.with_may_have_applied(script.effect != ScriptEffect::ReadOnly))
+            }
+            replies => replies,
+        }
     }
 }
 
 /// How long the shrunk list is, or nothing where no difference was found.
 async fn shrunk_length(mistake: Mistake) -> Option<usize> {
-    let wrong = Side::layered(MemoryStore::new, move |inner| {
-        Arc::new(Wrong { inner, mistake })
-    });
-    let comparison = Comparison::new(wrong, memory());
+    let side = |mistake| {
+        Side::layered(MemoryStore::new, move |inner| {
+            Arc::new(Wrong { inner, mistake })
+        })
+    };
+    let wrong = side(mistake);
+    // A server is as cautious about scripts as can be.
+    let comparison = Comparison::new(wrong, side(Mistake::NeverSure));
     match run(&Config::new(1, 20_000), &comparison).await {
         Ok(_) => None,
         Err(Failed::Differ(difference)) => {
@@ -171,6 +188,7 @@ async fn subtle_mistakes_are_found_and_shrunk_to_a_few_operations() {
         Mistake::CountsTwice,
         Mistake::RollsBack,
         Mistake::DeniesWrites,
+        Mistake::DeniesScripts,
         Mistake::SkipsKeys,
         Mistake::RunsAhead,
     ] {
