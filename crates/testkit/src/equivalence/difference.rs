@@ -61,6 +61,8 @@ pub struct Difference {
     pub operations: Vec<Operation>,
     /// What they show.
     pub mismatch: Mismatch,
+    /// Whether the list showed it again. If not, it was not shrunk.
+    pub repeatable: bool,
 }
 
 impl fmt::Display for Difference {
@@ -70,12 +72,19 @@ impl fmt::Display for Difference {
             list_length,
             operations,
             mismatch,
+            repeatable,
         } = self;
         let kept = operations.len();
         writeln!(
             f,
             "the memory store differs from the server: {kept} of {list_length} operations show it"
         )?;
+        if !repeatable {
+            writeln!(
+                f,
+                "once, and not again: it depends on time or on other clients"
+            )?;
+        }
         writeln!(
             f,
             "again, before shrinking: CACHEKIT_EQUIVALENCE_SEED={seed} CACHEKIT_EQUIVALENCE_OPS={list_length}\n"

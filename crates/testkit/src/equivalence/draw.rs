@@ -186,10 +186,15 @@ impl Draw {
     /// A field of a hash or a member of a sorted set: mostly one of few, so that they collide.
     pub fn member(&mut self) -> Blob {
         if self.one_in(8) {
-            return format!("one of many {}", self.rng.u8(..)).into();
+            return self.one_of_many();
         }
         let member = self.one_of(&MEMBERS);
         bytes::Bytes::from_static(member).into()
+    }
+
+    /// A field or member of 64.
+    pub fn one_of_many(&mut self) -> Blob {
+        format!("one of many {}", self.rng.u8(..64)).into()
     }
 
     /// The text of a score.

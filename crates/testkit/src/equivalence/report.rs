@@ -12,7 +12,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    Comparison, Config, Difference, Operation,
+    Comparison, Config, Difference, Mismatch, Operation,
     generate::{self, Abilities},
     shrink,
 };
@@ -95,11 +95,11 @@ pub async fn run(config: &Config, comparison: &Comparison) -> Result<Report, Fai
     }
     while let Some(ended) = tasks.join_next().await {
         let found = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        if let Some(number) = found? {
+        if let Some((number, mismatch)) = found? {
             // The others end at their next list, and clean up before.
             shared.next.store(usize::MAX / 2, Ordering::Relaxed);
             while tasks.join_next().await.is_some() {}
-            return Err(shared.shrunk(number).await);
+            return Err(shared.shrunk(number, mismatch).await);
         }
     }
     Ok(shared.report())
@@ -115,16 +115,16 @@ struct Shared {
 }
 
 impl Shared {
-    /// Plays lists until there are no more; answers the number of one that shows a difference.
-    async fn work(self: Arc<Self>) -> Result<Option<usize>, Failed> {
+    /// Plays lists until there are no more; answers the number of one that shows a difference, and what it shows.
+    async fn work(self: Arc<Self>) -> Result<Option<(usize, Mismatch)>, Failed> {
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             if number >= self.config.lists() {
                 return Ok(None);
             }
             let operations = self.list(number);
-            if self.comparison.replay(&operations).await?.is_some() {
-                return Ok(Some(number));
+            if let Some(mismatch) = self.comparison.replay(&operations).await? {
+                return Ok(Some((number, mismatch)));
             }
             self.played.fetch_add(1, Ordering::Relaxed);
             if let Some(progress) = &self.config.progress {
@@ -146,9 +146,9 @@ impl Shared {
         )
     }
 
-    async fn shrunk(&self, number: usize) -> Failed {
+    async fn shrunk(&self, number: usize, mismatch: Mismatch) -> Failed {
         let operations = self.list(number);
-        match shrink::difference(&self.comparison, self.seed(number), operations).await {
+        match shrink::difference(&self.comparison, self.seed(number), operations, mismatch).await {
             Ok(difference) => Failed::Differ(Box::new(difference)),
             Err(failed) => failed,
         }

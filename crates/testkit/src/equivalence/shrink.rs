@@ -7,8 +7,11 @@ use async_trait::async_trait;
 
 use super::{Comparison, Difference, Failed, Mismatch, Operation, Place, simplify::simplified};
 
-/// Most attempts for one difference.
-const ATTEMPTS: usize = 3_000;
+/// Most replays for one difference.
+const REPLAYS: usize = 5_000;
+
+/// How often the list that showed a difference is played again until it does once more.
+const CONFIRMING: usize = 50;
 
 /// Says whether a list still shows what is looked for.
 #[async_trait]
@@ -16,22 +19,30 @@ pub(super) trait Oracle<T>: Send {
     async fn shows(&mut self, list: &[T]) -> Result<bool, Failed>;
 }
 
-/// Shrinks a list that shows a difference.
+/// Shrinks a list that showed a difference; as it is where it does not show one again.
 pub(super) async fn difference(
     comparison: &Comparison,
     seed: u64,
     mut operations: Vec<Operation>,
+    first: Mismatch,
 ) -> Result<Difference, Failed> {
     let list_length = operations.len();
     let mut replays = Replays {
         comparison,
-        attempts: 0,
+        left: REPLAYS,
+        tries: CONFIRMING,
         last: None,
     };
     if !replays.shows(&operations).await? {
-        let reason = format!("the list of seed {seed} showed a difference once, and not again");
-        return Err(Failed::Trouble(reason));
+        return Ok(Difference {
+            seed,
+            list_length,
+            operations,
+            mismatch: first,
+            repeatable: false,
+        });
     }
+    replays.tries = replays.needed();
     // What comes after the first difference has no part in it.
     if let Some(Mismatch {
         place:
@@ -50,34 +61,48 @@ pub(super) async fn difference(
         &mut replays,
     )
     .await?;
-    let mismatch = comparison.replay(&operations).await?.or(replays.last);
     Ok(Difference {
         seed,
         list_length,
         operations,
-        mismatch: mismatch.expect("the list has shown a difference"),
+        mismatch: replays.last.unwrap_or(first),
+        repeatable: true,
     })
 }
 
+/// Plays lists again, some of them several times: names are others each time and tables are seeded anew, and what depends
+/// on them shows only now and then.
 struct Replays<'a> {
     comparison: &'a Comparison,
-    attempts: usize,
+    left: usize,
+    /// How often a list is played before it counts as one that shows nothing.
+    tries: usize,
+    /// What the last list that showed a difference showed.
     last: Option<Mismatch>,
+}
+
+impl Replays<'_> {
+    /// How often a list has to be played after so many tries were needed for the first: once where it shows always.
+    fn needed(&self) -> usize {
+        match REPLAYS - self.left {
+            1 => 1,
+            some => (3 * some).min(CONFIRMING),
+        }
+    }
 }
 
 #[async_trait]
 impl Oracle<Operation> for Replays<'_> {
     async fn shows(&mut self, list: &[Operation]) -> Result<bool, Failed> {
-        self.attempts += 1;
-        if self.attempts > ATTEMPTS {
-            return Ok(false);
+        for _ in 0..self.tries.min(self.left) {
+            self.left -= 1;
+            let mismatch = self.comparison.replay(list).await?;
+            if mismatch.is_some() {
+                self.last = mismatch;
+                return Ok(true);
+            }
         }
-        let mismatch = self.comparison.replay(list).await?;
-        let shows = mismatch.is_some();
-        if shows {
-            self.last = mismatch;
-        }
-        Ok(shows)
+        Ok(false)
     }
 }
 

@@ -55,7 +55,12 @@ pub(super) fn call(manner: Manner, draw: &mut Draw) -> Call {
     let mut args = Vec::new();
     for _ in 0..steps {
         let number = draw.rng().usize(1..=keys.len());
-        let step = Steps { draw, manner }.step(keys[number - 1], number);
+        let mut maker = Steps {
+            draw,
+            manner,
+            many: false,
+        };
+        let step = maker.step(keys[number - 1], number);
         let step = match draw.one_in(6) {
             true => step.guarded(),
             false => step,
@@ -68,6 +73,8 @@ pub(super) fn call(manner: Manner, draw: &mut Draw) -> Call {
 struct Steps<'a> {
     draw: &'a mut Draw,
     manner: Manner,
+    /// Members and fields are drawn from many.
+    many: bool,
 }
 
 impl Steps<'_> {
@@ -138,8 +145,8 @@ impl Steps<'_> {
     fn hash(&mut self, name: &str) -> Vec<Blob> {
         match name {
             "HGET" => vec![self.draw.member()],
-            "HSET" => self.some(|steps| vec![steps.draw.member(), steps.value()]),
-            "HDEL" => self.some(|steps| vec![steps.draw.member()]),
+            "HSET" => self.some(|steps| vec![steps.member(), steps.value()]),
+            "HDEL" => self.some(|steps| vec![steps.member()]),
             "HINCRBY" => vec![self.draw.member(), self.draw.addend().to_string().into()],
             _ => Vec::new(),
         }
@@ -152,10 +159,10 @@ impl Steps<'_> {
                     self.draw
                         .one_of(&[None, None, Some("NX"), Some("XX"), Some("GT"), Some("LT")]);
                 let mut rest: Vec<Blob> = condition.map(Blob::from).into_iter().collect();
-                rest.extend(self.some(|steps| vec![steps.score(), steps.draw.member()]));
+                rest.extend(self.some(|steps| vec![steps.score(), steps.member()]));
                 rest
             }
-            "ZREM" => self.some(|steps| vec![steps.draw.member()]),
+            "ZREM" => self.some(|steps| vec![steps.member()]),
             "ZSCORE" => vec![self.draw.member()],
             "ZCOUNT" | "ZREMRANGEBYSCORE" => self.range(),
             "ZRANGE" => {
@@ -171,11 +178,22 @@ impl Steps<'_> {
 
     /// One to three times the same kind of arguments, rarely so many that a collection changes its representation.
     fn some(&mut self, make: impl Fn(&mut Self) -> Vec<Blob>) -> Vec<Blob> {
-        let count = match self.draw.one_in(30) {
+        self.many = self.draw.one_in(20);
+        let count = match self.many {
             true => 150,
             false => self.draw.rng().usize(1..=3),
         };
-        (0..count).flat_map(|_| make(self)).collect()
+        let made = (0..count).flat_map(|_| make(self)).collect();
+        self.many = false;
+        made
+    }
+
+    /// One of few; among many, one of so many that nearly all are there.
+    fn member(&mut self) -> Blob {
+        match self.many {
+            true => self.draw.one_of_many(),
+            false => self.draw.member(),
+        }
     }
 
     fn life(&mut self) -> Blob {

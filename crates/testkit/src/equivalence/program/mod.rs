@@ -75,7 +75,7 @@ impl ScriptFamily for Program {
         }
     }
 
-    /// One step less, or without the keys that no step names.
+    /// One step less, a step on fewer members, or without the keys that no step names.
     fn simplify(&self, _script: &Script, call: &Call) -> Vec<Call> {
         let args: Vec<bytes::Bytes> = call.args.iter().map(Blob::to_bytes).collect();
         let Ok(steps) = step::parse(&args) else {
@@ -85,18 +85,28 @@ impl ScriptFamily for Program {
         if steps.len() > 1 {
             simpler.extend((0..steps.len()).map(|left_out| without(call, &steps, left_out)));
         }
+        for (index, step) in steps.iter().enumerate() {
+            simpler.extend(step.shorter().into_iter().map(|shorter| {
+                let mut steps = steps.clone();
+                steps[index] = shorter;
+                of_steps(call.keys.clone(), &steps)
+            }));
+        }
         simpler.extend(with_named_keys(call, steps));
         simpler
     }
 }
 
-fn without(call: &Call, steps: &[Step], left_out: usize) -> Call {
-    let kept = steps.iter().enumerate();
-    let kept = kept.filter(|(index, _)| *index != left_out);
+fn of_steps(keys: Vec<usize>, steps: &[Step]) -> Call {
     Call {
-        keys: call.keys.clone(),
-        args: kept.flat_map(|(_, step)| step.args()).collect(),
+        keys,
+        args: steps.iter().flat_map(Step::args).collect(),
     }
+}
+
+fn without(call: &Call, steps: &[Step], left_out: usize) -> Call {
+    let kept = [&steps[..left_out], &steps[left_out + 1..]].concat();
+    of_steps(call.keys.clone(), &kept)
 }
 
 /// The call without keys that no step names; nothing where there are none such.
@@ -112,10 +122,8 @@ fn with_named_keys(call: &Call, mut steps: Vec<Step>) -> Option<Call> {
         let place = named.iter().position(|number| *number == step.key);
         step.key = place? + 1;
     }
-    Some(Call {
-        keys: named.iter().map(|number| call.keys[number - 1]).collect(),
-        args: steps.iter().flat_map(Step::args).collect(),
-    })
+    let keys = named.iter().map(|number| call.keys[number - 1]).collect();
+    Some(of_steps(keys, &steps))
 }
 
 fn canonical(step: &Step, reply: Reply) -> Answer {

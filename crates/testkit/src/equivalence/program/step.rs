@@ -39,6 +39,30 @@ impl Step {
         self.name.strip_prefix(b"?").unwrap_or(&self.name)
     }
 
+    /// The same step on fewer fields or members, where it is on several: on either half, or on one less.
+    pub(super) fn shorter(&self) -> Vec<Self> {
+        let unit = match self.command() {
+            b"HSET" | b"ZADD" => 2,
+            b"HDEL" | b"ZREM" => 1,
+            _ => return Vec::new(),
+        };
+        // A flag comes before the members.
+        let (flag, items) = self.rest.split_at(self.rest.len() % unit);
+        let count = items.len() / unit;
+        let half = count / 2;
+        let mut left_out = vec![0..half, half..count];
+        left_out.extend((0..count).map(|item| item..item + 1));
+        left_out.retain(|items| !items.is_empty() && items.len() < count);
+        let without = |range: std::ops::Range<usize>| {
+            let (before, after) = (&items[..range.start * unit], &items[range.end * unit..]);
+            Self {
+                rest: [flag, before, after].concat(),
+                ..self.clone()
+            }
+        };
+        left_out.into_iter().map(without).collect()
+    }
+
     /// As arguments of the call.
     pub(super) fn args(&self) -> Vec<Blob> {
         let mut args = vec![
