@@ -13,6 +13,7 @@ mod ci;
 mod command;
 mod deps;
 mod docs;
+mod equivalence;
 mod failure;
 mod servers;
 mod test;
@@ -30,6 +31,9 @@ Chores:
   test [-- ARGS...]   prepare servers and run every test; ARGS go to the test runner (a filter)
   ci [--skip-test]    format, lints, deps, docs, features, licences and advisories, then test
   bench [--only NAME] measure against peers on a real server, in target/bench/latest.json; NAME may be a prefix
+  equivalence [--ops N] [--seed N] [--kind NAME]
+                      compare the memory store with servers by N random operations on each (default 1000000),
+                      on one kind such as redis-7 or on all; a seed that is printed repeats a run
   deps                check the arrows between the crates
   docs                build the documentation with broken links denied, check the paths that it names
 
@@ -61,6 +65,7 @@ fn run(arguments: &[String]) -> Outcome<()> {
         ["ci", "--skip-test"] => ci::run(&Workspace::load()?, ci::Test::Skip),
         ["bench"] => bench::run(&Workspace::load()?, ""),
         ["bench", "--only", name] => bench::run(&Workspace::load()?, name),
+        ["equivalence", arguments @ ..] => equivalence::run(&Workspace::load()?, arguments),
         ["deps"] => deps::run(&Workspace::load()?),
         ["docs"] => docs::run(&Workspace::load()?),
         ["help" | "--help" | "-h"] => {

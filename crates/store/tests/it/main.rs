@@ -1,6 +1,8 @@
 //! The stores from the outside: the conformance cases on each of them, and what only a real server shows.
 
 #[cfg(feature = "redis")]
+mod equivalence;
+#[cfg(feature = "redis")]
 mod faults;
 #[cfg(feature = "redis")]
 mod hub;

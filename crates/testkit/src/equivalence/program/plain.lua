@@ -1,0 +1,1 @@
+local function argument(text) return text end
