@@ -1,1 +1,3 @@
-//! Indices under test.
+//! The scripts' two bodies on the memory store and on servers.
+
+mod equivalence;

@@ -1,0 +1,158 @@
+//! Random calls of the scripts leave the same members, scores, lifetimes and values behind in memory and on servers, and
+//! answer the same.
+
+use cachekit_store::{MemoryStore, RedisStore, Reply, Script};
+use cachekit_testkit::{
+    equivalence::{self, Answer, Blob, Call, Comparison, Config, Draw, ScriptFamily, Side},
+    server::{Kind, Server},
+};
+
+use crate::index::scripts::{CLEAR, FORGET, NOTE, PAGE, SET, SET_MANY};
+
+/// How many operations each kind of server is compared on, unless the environment says otherwise.
+const OPERATIONS: usize = 10_000;
+
+/// The scripts of an index. Members are sometimes keys of the list and sometimes not, indices sometimes of another type.
+#[derive(Debug)]
+struct Indices;
+
+impl ScriptFamily for Indices {
+    fn scripts(&self) -> &[Script] {
+        &[SET, SET_MANY, NOTE, PAGE, CLEAR, FORGET]
+    }
+
+    fn generate(&self, script: &Script, draw: &mut Draw) -> Call {
+        match script.name {
+            "index_set" => set(draw),
+            "index_set_many" => set_many(draw),
+            "index_note" => note(draw),
+            "index_page" => page(draw),
+            "index_clear" => clear(draw),
+            _ => forget(draw),
+        }
+    }
+
+    /// A score is compared as a number: the other operations of a list write scores that are not whole.
+    fn canonical(&self, script: &Script, _call: &Call, reply: Reply) -> Answer {
+        match reply {
+            Reply::Array(parts) if script.name == PAGE.name => {
+                let is_full = !parts.len().is_multiple_of(2);
+                let count = parts.len();
+                Answer::list(parts.into_iter().enumerate().map(|(place, part)| {
+                    match place % 2 == 1 || (is_full && place + 1 == count) {
+                        true => Answer::score(part),
+                        false => part.into(),
+                    }
+                }))
+            }
+            reply => reply.into(),
+        }
+    }
+}
+
+fn condition(draw: &mut Draw) -> Blob {
+    draw.one_of(&["", "", "NX", "XX"]).into()
+}
+
+fn trim(draw: &mut Draw) -> Blob {
+    draw.one_of(&["0", "1", "2", "100"]).into()
+}
+
+fn ttl(draw: &mut Draw) -> Blob {
+    // Short against the jumps of the scripts' clock, so that members are over by later calls.
+    draw.ttl().as_millis().to_string().into()
+}
+
+/// One TTL for all of `count`, or one for each.
+fn ttls(draw: &mut Draw, count: usize) -> Vec<Blob> {
+    let count = if draw.rng().bool() { count } else { 1 };
+    (0..count).map(|_| ttl(draw)).collect()
+}
+
+fn set(draw: &mut Draw) -> Call {
+    let count = draw.rng().usize(1..=4);
+    Call {
+        keys: draw.call_keys(count),
+        args: vec![draw.value(), ttl(draw), trim(draw), condition(draw)],
+    }
+}
+
+fn set_many(draw: &mut Draw) -> Call {
+    let (indices, count) = (draw.rng().usize(0..=2), draw.rng().usize(1..=5));
+    let mut keys = draw.call_keys(indices + count);
+    if count > 1 && draw.one_in(3) {
+        keys[indices + 1] = keys[indices]; // the same key twice
+    }
+    let mut args = vec![indices.to_string().into(), trim(draw), condition(draw)];
+    args.extend((0..count).map(|_| draw.value()));
+    args.extend(ttls(draw, count));
+    Call { keys, args }
+}
+
+fn note(draw: &mut Draw) -> Call {
+    let count = draw.rng().usize(1..=5);
+    let mut args = vec![trim(draw), count.to_string().into()];
+    args.extend((0..count).map(|_| draw.member()));
+    args.extend(ttls(draw, count));
+    Call {
+        keys: draw.call_keys(1),
+        args,
+    }
+}
+
+fn page(draw: &mut Draw) -> Call {
+    let from = draw.one_of(&["-inf", "0", "1700000000000"]);
+    let to = draw.one_of(&["inf", "inf", "1800000000000"]);
+    let limit = draw.rng().usize(1..=4);
+    Call {
+        keys: draw.call_keys(1),
+        args: vec![from.into(), to.into(), limit.to_string().into()],
+    }
+}
+
+fn clear(draw: &mut Draw) -> Call {
+    let indices = draw.rng().usize(1..=2);
+    let count = draw.rng().usize(1..=4);
+    Call {
+        keys: draw.call_keys(indices + count),
+        args: vec![indices.to_string().into()],
+    }
+}
+
+fn forget(draw: &mut Draw) -> Call {
+    let count = draw.rng().usize(1..=4);
+    let mut args: Vec<Blob> = (0..count).map(|_| draw.member()).collect();
+    args.extend((0..count).map(|_| draw.score().into()));
+    Call {
+        keys: draw.call_keys(1),
+        args,
+    }
+}
+
+async fn compare_with(kind: Kind) {
+    let Some(server) = Server::start(kind).await.unwrap() else {
+        return;
+    };
+    let redis = Side::redis(&RedisStore::builder(&server.url())).unwrap();
+    let comparison = Comparison::new(Side::memory(MemoryStore::new), redis).with_family(Indices);
+    let config = Config::from_environment(OPERATIONS);
+    match equivalence::run(&config, &comparison).await {
+        Ok(report) => eprintln!("{kind}: {report}"),
+        Err(failed) => panic!("{kind}: {failed}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_scripts_bodies_agree_with_redis_7() {
+    compare_with(Kind::Redis7).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_scripts_bodies_agree_with_redis_8() {
+    compare_with(Kind::Redis8).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_scripts_bodies_agree_with_valkey_8() {
+    compare_with(Kind::Valkey8).await;
+}
