@@ -54,7 +54,7 @@ impl Names {
     /// The channel as the store below has it. A wake-up for a key becomes one for the prefixed key.
     pub(super) fn channel(&self, channel: &[u8]) -> Result<Bytes, KeyError> {
         match wake::key_of(channel) {
-            Some(key) => Ok(wake::channel_of(&self.key(&key)?)),
+            Some(key) => Ok(self.key(&key)?.wake_channel()),
             None => Ok(self.prefixed(channel)),
         }
     }
@@ -62,7 +62,7 @@ impl Names {
     /// The channel as the caller has it; `None` for one outside of the namespace.
     pub(super) fn own_channel(&self, below: &Bytes) -> Option<Bytes> {
         if let Some(key) = wake::key_of(below) {
-            return Some(wake::channel_of(&self.own_key(&key)?));
+            return Some(self.own_key(&key)?.wake_channel());
         }
         let own = below.strip_prefix(&self.prefix[..])?;
         wake::key_of(own).is_none().then(|| below.slice_ref(own))
@@ -73,8 +73,8 @@ impl Names {
     pub(super) fn argument(&self, argument: &Bytes, keys: &[Key], below: &[Key]) -> Bytes {
         if argument.starts_with(wake::PREFIX) {
             let mut pairs = keys.iter().zip(below);
-            if let Some((_, below)) = pairs.find(|(key, _)| wake::channel_of(key) == argument) {
-                return wake::channel_of(below);
+            if let Some((_, below)) = pairs.find(|(key, _)| key.wake_channel() == argument) {
+                return below.wake_channel();
             }
         }
         argument.clone()

@@ -138,10 +138,10 @@ fn a_channel_that_goes_in_comes_out_again_and_wake_ups_follow_their_key() {
     for_random_keys(|own| {
         let below = names.channel(own.as_bytes()).unwrap();
         assert_eq!(names.own_channel(&below), Some(own.to_bytes()));
-        let woken = names.channel(&wake::channel_of(&own)).unwrap();
-        assert_eq!(woken, wake::channel_of(&names.key(&own).unwrap()));
-        assert_eq!(names.own_channel(&woken), Some(wake::channel_of(&own)));
-        assert_eq!(wake::key_of(&wake::channel_of(&own)), Some(own));
+        let woken = names.channel(&own.wake_channel()).unwrap();
+        assert_eq!(woken, names.key(&own).unwrap().wake_channel());
+        assert_eq!(names.own_channel(&woken), Some(own.wake_channel()));
+        assert_eq!(wake::key_of(&own.wake_channel()), Some(own));
     });
     for outside in [
         "events:x",
@@ -317,7 +317,7 @@ async fn a_key_that_is_too_long_behind_the_namespace_is_refused() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert_eq!(error.operation(), "get");
         assert!(error.to_string().contains("in its namespace"), "{error}");
-        let channel = wake::channel_of(&key);
+        let channel = key.wake_channel();
         let error = staging.publish(&channel, Bytes::new()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
@@ -334,8 +334,8 @@ async fn scripts_get_their_keys_and_wake_ups_behind_the_namespace_and_values_as_
     let stub = Arc::new(Stub::default());
     let staging = Arc::clone(&stub).in_namespace(&namespace("staging"));
     let own = [key("a"), key("ck:lease:{a}")];
-    let wake_up = wake::channel_of(&own[0]);
-    let foreign_wake_up = wake::channel_of(&key("b"));
+    let wake_up = own[0].wake_channel();
+    let foreign_wake_up = key("b").wake_channel();
     let args = vec![
         wake_up,
         foreign_wake_up.clone(),
@@ -350,7 +350,7 @@ async fn scripts_get_their_keys_and_wake_ups_behind_the_namespace_and_values_as_
         [key("staging:a"), key("ck:lease:{staging:a}")]
     );
     let expected: [Bytes; 4] = [
-        wake::channel_of(&key("staging:a")),
+        key("staging:a").wake_channel(),
         foreign_wake_up,
         "a".into(),
         "ck:wake:".into(),
@@ -368,7 +368,7 @@ fn message(channel: impl Into<Bytes>) -> PubSubItem {
 #[tokio::test(start_paused = true)]
 async fn channels_are_published_and_heard_behind_the_namespace() {
     let stub = Arc::new(Stub::default());
-    let wake_up = |name: &str| wake::channel_of(&key(name));
+    let wake_up = |name: &str| key(name).wake_channel();
     *stub.items.lock() = vec![
         PubSubItem::Gap(Gap::Subscribed),
         message("staging:events:x"),
@@ -431,7 +431,7 @@ async fn a_glob_over_channels_hears_what_it_matches_in_the_namespace_and_nothing
     let channels: Vec<Bytes> = (0..2_000)
         .map(|number| match number % 2 {
             0 => random_key(&mut random).into_bytes(),
-            _ => wake::channel_of(&random_key(&mut random)),
+            _ => random_key(&mut random).wake_channel(),
         })
         .collect();
     let names = names();
