@@ -125,7 +125,7 @@ async fn scan(pool: &Pool, pattern: &[u8], count: usize, store: &dyn Store) -> R
     }
     let mut places: Vec<Option<usize>> = found.iter().map(|key| pool.place(key)).collect();
     places.sort_unstable();
-    let answer = |place: Option<usize>| place.map(|place| count_of(place));
+    let answer = |place: Option<usize>| place.map(count_of);
     Ok(Answer::list(places.into_iter().map(answer)))
 }
 
