@@ -19,14 +19,16 @@ use crate::{Increment, Reply, Result, Script, ScriptCall};
 /// Adds to a counter and gives it a TTL where it has none.
 ///
 /// A transaction would set the TTL on a key that `INCRBY` refused; a script stops there. The sum is
-/// returned as text, because numbers above 2^53 do not survive Lua.
+/// returned as text, because numbers above 2^53 do not survive Lua. It is read before the TTL is set: a server that is
+/// held up while it sets a very short one finds it over, and deletes the key at once.
 const INCREMENT: Script = Script::new(
     "increment",
     r"redis.call('INCRBY', KEYS[1], ARGV[1])
+local sum = redis.call('GET', KEYS[1])
 if ARGV[2] ~= '' and redis.call('PTTL', KEYS[1]) == -1 then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
-return redis.call('GET', KEYS[1])",
+return sum",
 );
 
 /// What takes the place of [`Script::PRELUDE`] where tests set the time: `now` comes as a further argument, which the

@@ -3,12 +3,17 @@
 //! The first part is delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002)
 //! without its complements.
 
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 
 use super::{Comparison, Difference, Failed, Mismatch, Operation, Place, simplify::simplified};
 
 /// Most replays for one difference.
 const REPLAYS: usize = 5_000;
+
+/// How long one difference is shrunk at most.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// How often the list that showed a difference is played again until it does once more.
 const CONFIRMING: usize = 50;
@@ -30,6 +35,7 @@ pub(super) async fn difference(
     let mut replays = Replays {
         comparison,
         left: REPLAYS,
+        until: Instant::now() + LONGEST,
         tries: CONFIRMING,
         last: None,
     };
@@ -75,6 +81,7 @@ pub(super) async fn difference(
 struct Replays<'a> {
     comparison: &'a Comparison,
     left: usize,
+    until: Instant,
     /// How often a list is played before it counts as one that shows nothing.
     tries: usize,
     /// What the last list that showed a difference showed.
@@ -95,6 +102,9 @@ impl Replays<'_> {
 impl Oracle<Operation> for Replays<'_> {
     async fn shows(&mut self, list: &[Operation]) -> Result<bool, Failed> {
         for _ in 0..self.tries.min(self.left) {
+            if Instant::now() > self.until {
+                break;
+            }
             self.left -= 1;
             let mismatch = self.comparison.replay(list).await?;
             if mismatch.is_some() {
