@@ -7,3 +7,6 @@ mod readme {}
 
 #[doc = include_str!("../../docs/architecture.md")]
 mod architecture {}
+
+#[doc = include_str!("../../docs/testing.md")]
+mod testing {}
