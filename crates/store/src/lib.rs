@@ -65,7 +65,7 @@ pub use self::{
 };
 
 #[cfg(feature = "redis")]
-pub use self::redis::{RedisStore, RedisStoreBuilder};
+pub use self::redis::{RedisStore, RedisStoreBuilder, Topology};
 #[cfg(feature = "mock")]
 pub use self::store::MockStore;
 #[cfg(feature = "tracing")]

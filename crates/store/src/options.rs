@@ -316,7 +316,8 @@ impl Increment {
 
 /// Where a scan continues. Opaque; the default is the beginning.
 ///
-/// A cursor belongs to the store that gave it, and to the pattern that it was given for.
+/// A cursor belongs to the store that gave it, and to the pattern that it was given for. On a cluster it also belongs to
+/// the layout of slots and nodes: given to a store that sees another layout by now, it begins anew.
 ///
 /// # Examples
 /// ```
@@ -326,7 +327,34 @@ impl Increment {
 /// assert_eq!(ScanRequest::new(Pattern::everything()).cursor, ScanCursor::default());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ScanCursor(pub(crate) u64);
+pub struct ScanCursor {
+    /// The store's or the server's own cursor.
+    pub(crate) position: u64,
+    /// Where in a cluster the walk is.
+    #[cfg(feature = "redis")]
+    pub(crate) walk: Option<WalkPlace>,
+}
+
+/// Where a walk over the nodes of a cluster is.
+#[cfg(feature = "redis")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WalkPlace {
+    /// The fingerprint of the layout of slots and nodes that the walk goes by.
+    pub(crate) layout: u64,
+    /// Its node.
+    pub(crate) node: u16,
+}
+
+impl ScanCursor {
+    /// A place in a store of one piece.
+    pub(crate) const fn at(position: u64) -> Self {
+        Self {
+            position,
+            #[cfg(feature = "redis")]
+            walk: None,
+        }
+    }
+}
 
 /// One step of a walk over the keyspace.
 ///

@@ -332,7 +332,7 @@ impl Store for MemoryStore {
 
     async fn scan(&self, request: &ScanRequest) -> Result<ScanPage> {
         self.check_open("scan")?;
-        let place = Place::from_raw(request.cursor.0).ok_or_else(|| {
+        let place = Place::from_raw(request.cursor.position).ok_or_else(|| {
             Error::new(ErrorKind::InvalidInput, "scan")
                 .with_detail("the cursor is not one of this store")
         })?;
@@ -341,7 +341,7 @@ impl Store for MemoryStore {
         let (keys, next) = self.keyspace.walk(place, &request.pattern, count);
         Ok(ScanPage::new(
             keys,
-            next.map(|place| ScanCursor(place.raw())),
+            next.map(|place| ScanCursor::at(place.raw())),
         ))
     }
 

@@ -2,18 +2,21 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use redis::{
-    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, io::tcp::TcpSettings,
-};
+use redis::{ConnectionInfo, io::tcp::TcpSettings};
 
 use super::{
-    error::dial_error,
-    hub::{Endpoint, Hub, HubOptions},
-    link::{Link, LinkOptions},
+    address::Address,
+    backend::{Backend, Route},
+    dial::DialOptions,
+    hub::{Hub, HubOptions},
+    link::Link,
+    route::{Cluster, ClusterOptions},
     scripts::{ScriptClock, ScriptTexts},
     store::RedisStore,
+    topology::Topology,
+    url::{self, Location, configuration},
 };
-use crate::{Error, ErrorKind, Observer, Observers, Result};
+use crate::{Observer, Observers, Result};
 
 /// Default limit of a value: 64 MiB. Redis itself stops at 512 MiB.
 const DEFAULT_MAX_VALUE_SIZE: usize = 64 << 20;
@@ -21,8 +24,6 @@ const DEFAULT_MAX_VALUE_SIZE: usize = 64 << 20;
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 /// Longer ones are a mistake, and the longest would overflow the clock.
 const MAX_TIMEOUT: Duration = Duration::from_secs(3_600);
-/// The kernel gives a connection up when sent bytes stay unacknowledged for this long.
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Options of a [`RedisStore`]; setters cannot fail, [`connect`](Self::connect) and [`build`](Self::build) do.
 ///
@@ -38,6 +39,20 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 ///     .await?;
 /// # Ok(()) }
 /// ```
+///
+/// A cluster over TLS, with a user of the access list:
+/// ```no_run
+/// use cachekit_store::RedisStore;
+///
+/// # #[cfg(feature = "tls")]
+/// # async fn f(ca: Vec<u8>, password: String) -> Result<(), cachekit_store::Error> {
+/// let store = RedisStore::builder("rediss+cluster://redis-1.internal,redis-2.internal:6379")
+///     .user("app", password)
+///     .tls_ca(ca)
+///     .connect()
+///     .await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct RedisStoreBuilder {
@@ -48,6 +63,10 @@ pub struct RedisStoreBuilder {
     max_value_size: usize,
     script_clock: Option<ScriptClock>,
     observers: Observers,
+    topology: Option<Topology>,
+    seeds: Vec<String>,
+    #[cfg(feature = "tls")]
+    tls: super::tls::TlsOptions,
 }
 
 impl RedisStoreBuilder {
@@ -60,6 +79,10 @@ impl RedisStoreBuilder {
             max_value_size: DEFAULT_MAX_VALUE_SIZE,
             script_clock: None,
             observers: Observers::built_in(),
+            topology: None,
+            seeds: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: Default::default(),
         }
     }
 
@@ -114,7 +137,7 @@ impl RedisStoreBuilder {
 
     /// Deadline of each call, waiting for a connection included; default 1 s, from 1 ms to 1 hour.
     ///
-    /// A call that has no answer by then fails with [`ErrorKind::Timeout`]. Very large values and
+    /// A call that has no answer by then fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout). Very large values and
     /// batches need more than the default on a slow network: a batch is one request with one deadline, however long.
     ///
     /// # Examples
@@ -199,11 +222,69 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// What stands behind the address; by default what the URL's scheme says: `redis+cluster://` and `rediss+cluster://`
+    /// are clusters, the others one server.
+    ///
+    /// # Examples
+    /// See [`Topology`].
+    pub fn topology(mut self, topology: Topology) -> Self {
+        self.topology = Some(topology);
+        self
+    }
+
+    /// A further node of a cluster, `host[:port]` or a URL, to ask for the layout when the first does not answer.
+    ///
+    /// Once the layout is known, every node in it serves as well. All nodes share the credentials and the TLS of the
+    /// builder's URL, which can name several hosts too: `redis+cluster://user:password@host1:6379,host2:6379`.
+    ///
+    /// # Examples
+    /// See [`Topology`].
+    pub fn seed(mut self, address: impl Into<String>) -> Self {
+        self.seeds.push(address.into());
+        self
+    }
+
+    /// The authorities that servers' certificates are checked against, as PEM, in place of the system's.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::{ErrorKind, RedisStore};
+    ///
+    /// let builder = RedisStore::builder("rediss://127.0.0.1:6379").tls_ca("no certificate");
+    /// assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::Configuration);
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls_ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.authorities = Some(pem.into());
+        self
+    }
+
+    /// The certificate chain and the key, both as PEM, that this client shows to servers which ask for them.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cachekit_store::RedisStore;
+    ///
+    /// # fn f(ca: Vec<u8>, certificate: Vec<u8>, key: Vec<u8>) -> Result<(), cachekit_store::Error> {
+    /// let store = RedisStore::builder("rediss://redis.internal:6379")
+    ///     .tls_ca(ca)
+    ///     .tls_client(certificate, key)
+    ///     .build()?; // connects with the first call
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls_client(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.tls.client = Some((certificate.into(), key.into()));
+        self
+    }
+
     /// Checks the options without connecting; the first call connects.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a URL that cannot be read, one of Sentinel (not built yet), a TLS URL without
-    /// the feature `tls`, a time-out or a value limit out of its range.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for a URL that cannot be read, one of Sentinel (not
+    /// built yet), a TLS URL without the feature `tls`, certificates without a TLS URL or that cannot be read, seeds or
+    /// several hosts without [`Topology::Cluster`], a database other than 0 on a cluster, a time-out or a value limit out
+    /// of its range.
     ///
     /// # Examples
     /// ```
@@ -214,38 +295,36 @@ impl RedisStoreBuilder {
     /// ```
     pub fn build(self) -> Result<RedisStore> {
         self.check()?;
-        let info = self.connection_info()?;
-        let address = shown_address(info.addr());
-        let client = redis::Client::open(info)
-            .map_err(|error| dial_error(&error, "the address was not accepted"))?;
-        let endpoint = Endpoint {
-            client: client.clone(),
-            address: address.clone(),
+        let location = Location::read(&self.url)?;
+        let topology = self.topology.or(location.topology).unwrap_or_default();
+        let route = match topology {
+            Topology::Standalone => Route::Single(self.link(location)?),
+            Topology::Cluster => Route::Cluster(self.cluster(location)?),
+            Topology::Sentinel => return Err(url::no_sentinel()),
         };
-        let hub_options = HubOptions::new(
-            self.connect_timeout,
-            self.request_timeout,
-            self.observers.clone(),
-        );
-        let hub = Hub::new(hub_options, move || vec![endpoint.clone()]);
-        let link = Link::new(
-            client,
-            LinkOptions {
-                address,
-                connect_timeout: self.connect_timeout,
-                request_timeout: self.request_timeout,
-                observers: self.observers,
-            },
-            ScriptTexts::new(self.script_clock),
-        );
-        Ok(RedisStore::new(link, hub, self.max_value_size))
+        let hub_options = HubOptions::new(self.request_timeout, self.observers);
+        let hub = match &route {
+            Route::Single(link) => {
+                let dialer = link.dialer().clone();
+                Hub::new(hub_options, move || vec![dialer.clone()])
+            }
+            Route::Cluster(cluster) => Hub::new(hub_options, cluster.dialers()),
+        };
+        let backend = Backend {
+            route,
+            scripts: ScriptTexts::new(self.script_clock),
+        };
+        Ok(RedisStore::new(backend, hub, self.max_value_size))
     }
 
-    /// Checks the options, connects and authenticates.
+    /// Checks the options, connects and authenticates. Of a cluster, one node has to answer.
     ///
     /// # Errors
-    /// Those of [`build`](Self::build); [`ErrorKind::Unavailable`] or [`ErrorKind::Timeout`] where
-    /// nothing answers at the address; [`ErrorKind::Unauthenticated`] for wrong credentials.
+    /// Those of [`build`](Self::build); [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) or
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) where nothing answers at the address;
+    /// [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) for wrong credentials;
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) where the certificate is not accepted, or where the
+    /// server does not speak TLS, or nothing but TLS, or is not part of a cluster.
     ///
     /// # Cancel safety
     /// A dropped call leaves no connection behind.
@@ -254,7 +333,7 @@ impl RedisStoreBuilder {
     /// See [`RedisStoreBuilder`].
     pub async fn connect(self) -> Result<RedisStore> {
         let store = self.build()?;
-        store.ping().await?;
+        store.greet().await?;
         Ok(store)
     }
 
@@ -268,35 +347,64 @@ impl RedisStoreBuilder {
                 "the value limit must lie between 1 byte and 512 MiB",
             ));
         }
-        if self.url.starts_with("redis+sentinel:") || self.url.starts_with("sentinel:") {
-            return Err(configuration("sentinel is not built yet"));
-        }
-        if cfg!(not(feature = "tls")) && self.url.starts_with("rediss:") {
-            return Err(configuration("a `rediss` URL needs the feature `tls`"));
-        }
         Ok(())
     }
 
-    fn connection_info(&self) -> Result<ConnectionInfo> {
-        let info = self.url.as_str().into_connection_info().map_err(|_| {
-            configuration(
-                "the URL is not of the form redis://[user:password@]host[:port][/database]",
-            )
-        })?;
-        let mut settings = info
-            .redis_settings()
-            .clone()
-            .set_protocol(ProtocolVersion::RESP3);
+    fn link(&self, location: Location) -> Result<Link> {
+        if !location.others.is_empty() || !self.seeds.is_empty() {
+            return Err(configuration(
+                "several hosts are those of a cluster: say so with `Topology::Cluster` or a `redis+cluster` URL",
+            ));
+        }
+        let dial = self.dial_options(location.info, location.tls)?;
+        Ok(Link::new(
+            dial.dialer()?,
+            self.request_timeout,
+            self.observers.clone(),
+        ))
+    }
+
+    fn cluster(&self, location: Location) -> Result<Cluster> {
+        if location.info.redis_settings().db() != 0 {
+            return Err(configuration("a cluster has no database but 0"));
+        }
+        let first = Address::of(&location.info)
+            .ok_or_else(|| configuration("the nodes of a cluster are reached over TCP"))?;
+        let further = self.seeds.iter().map(|text| url::seed(text, location.tls));
+        let mut seeds = vec![first];
+        seeds.extend(location.others);
+        for seed in further {
+            seeds.push(seed?);
+        }
+        Ok(Cluster::new(ClusterOptions {
+            dial: self.dial_options(location.info, location.tls)?,
+            request_timeout: self.request_timeout,
+            observers: self.observers.clone(),
+            seeds,
+        }))
+    }
+
+    fn dial_options(&self, info: ConnectionInfo, tls: bool) -> Result<DialOptions> {
+        #[cfg(not(feature = "tls"))]
+        if tls {
+            return Err(configuration("a `rediss` URL needs the feature `tls`"));
+        }
+        let mut settings = info.redis_settings().clone();
         if let Some((user, password)) = &self.credentials {
             settings = settings.set_password(password);
             if let Some(user) = user {
                 settings = settings.set_username(user);
             }
         }
-        let tcp = TcpSettings::default()
-            .set_nodelay(true)
-            .set_user_timeout(TCP_USER_TIMEOUT);
-        Ok(info.set_redis_settings(settings).set_tcp_settings(tcp))
+        let tcp = TcpSettings::default().set_nodelay(true);
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        let tcp = tcp.set_user_timeout(super::dial::TCP_USER_TIMEOUT);
+        Ok(DialOptions {
+            info: info.set_redis_settings(settings).set_tcp_settings(tcp),
+            timeout: self.connect_timeout,
+            #[cfg(feature = "tls")]
+            tls: self.tls.build(tls)?,
+        })
     }
 }
 
@@ -307,20 +415,5 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("request_timeout", &self.request_timeout)
             .field("max_value_size", &self.max_value_size)
             .finish_non_exhaustive()
-    }
-}
-
-fn configuration(detail: &str) -> Error {
-    Error::new(ErrorKind::Configuration, "connect").with_detail(detail)
-}
-
-/// The address without anything secret, for errors.
-fn shown_address(address: &ConnectionAddr) -> String {
-    match address {
-        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-            format!("{host}:{port}")
-        }
-        ConnectionAddr::Unix(path) => path.display().to_string(),
-        _ => "the configured address".to_owned(),
     }
 }

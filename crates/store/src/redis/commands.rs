@@ -1,8 +1,8 @@
 //! The commands that need more than a name and a key.
 
-use redis::Cmd;
+use redis::{Arg, Cmd};
 
-use crate::{Condition, Expiration, ExpireChange, SetItem, SetOptions};
+use crate::{Condition, Expiration, ExpireChange, ScanRequest, SetItem, SetOptions};
 use cachekit_keys::{Key, Ttl};
 
 /// `SET key value [PX ms | KEEPTTL] [NX | XX]`
@@ -63,11 +63,36 @@ pub(super) fn expire(key: &Key, change: ExpireChange) -> Cmd {
     }
 }
 
+/// `SCAN cursor [MATCH pattern] COUNT count`
+pub(super) fn scan(position: u64, request: &ScanRequest) -> Cmd {
+    let mut command = redis::cmd("SCAN");
+    command.arg(position);
+    if !request.pattern.is_everything() {
+        command.arg("MATCH").arg(request.pattern.as_bytes());
+    }
+    command
+        .arg("COUNT")
+        .arg(request.count.clamp(1, ScanRequest::MAX_COUNT));
+    command
+}
+
 /// One command with keys as its only arguments.
-pub(super) fn with_keys(name: &'static str, keys: &[Key]) -> Cmd {
+pub(super) fn with_keys<'a>(name: &'static str, keys: impl IntoIterator<Item = &'a Key>) -> Cmd {
     let mut command = redis::cmd(name);
     for key in keys {
         command.arg(key.as_bytes());
+    }
+    command
+}
+
+/// The same run of a script with its text in place of its hash, from an `EVALSHA`.
+pub(super) fn by_text(by_hash: &Cmd, text: &str) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(text);
+    for arg in by_hash.args_iter().skip(2) {
+        if let Arg::Simple(bytes) = arg {
+            command.arg(bytes);
+        }
     }
     command
 }

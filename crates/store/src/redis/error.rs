@@ -38,8 +38,10 @@ const KNOWN_CODES: &[&str] = &[
 /// What a server's error code means for the caller, and whether the command may have run all the same.
 pub(super) fn kind_of_code(code: &str, text: &str) -> (ErrorKind, bool) {
     let kind = match code {
-        "LOADING" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "MOVED" | "ASK" | "BUSY"
-        | "NOTBUSY" | "UNKILLABLE" | "NOSCRIPT" => ErrorKind::NotReady,
+        "LOADING" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" | "NOTBUSY"
+        | "UNKILLABLE" | "NOSCRIPT" => ErrorKind::NotReady,
+        // The way to a cluster follows these; where they come this far, the store was told of one server only.
+        "MOVED" | "ASK" => ErrorKind::Configuration,
         "READONLY" => ErrorKind::ReadOnly,
         "NOAUTH" | "WRONGPASS" => ErrorKind::Unauthenticated,
         "NOPERM" => ErrorKind::PermissionDenied,
@@ -103,6 +105,11 @@ const MEANINGS: &[(&str, ErrorKind, &str)] = &[
         "the server has no database of this number",
     ),
     (
+        "cluster support disabled",
+        ErrorKind::Configuration,
+        "the server is not part of a cluster",
+    ),
+    (
         "unknown command",
         ErrorKind::Unsupported,
         "the server does not know the command",
@@ -128,6 +135,10 @@ fn shown(code: &str, text: &str) -> String {
     let meaning = (code == "ERR").then(|| meaning_of(text)).flatten();
     match meaning {
         Some((_, _, words)) => (*words).to_owned(),
+        None if matches!(code, "MOVED" | "ASK") => {
+            "the server is part of a cluster: say so with `Topology::Cluster`, or a URL that begins with `redis+cluster://`"
+                .to_owned()
+        }
         None if code == "WRONGTYPE" => "the key holds another type than a string".to_owned(),
         None if KNOWN_CODES.contains(&code) => format!("the server answered {code}"),
         None => "the server answered an error of its own".to_owned(),
@@ -157,7 +168,12 @@ pub(super) fn from_code(operation: Operation, code: &str, text: &str) -> Error {
 fn follows_writes(kind: ErrorKind, text: &str) -> bool {
     // These are the state of the server, in which it takes no write at all.
     let takes_none = matches!(kind, ErrorKind::ReadOnly | ErrorKind::WritesRefused);
-    !takes_none && text.contains("@user_script:")
+    !takes_none && is_of_a_script(text)
+}
+
+/// Whether an error was met inside a script, so that a part of it ran.
+pub(super) fn is_of_a_script(text: &str) -> bool {
+    text.contains("@user_script:")
 }
 
 /// The error of a script whose first command is the one that the server refused: nothing was written before it.
@@ -208,6 +224,10 @@ fn dial_failure(error: &RedisError) -> (ErrorKind, String) {
         let text = error.detail().unwrap_or_default();
         return (kind_of_code(code, text).0, shown(code, text));
     }
+    #[cfg(feature = "tls")]
+    if let Some((kind, what)) = super::tls::tls_failure(error) {
+        return (kind, what.to_owned());
+    }
     let (kind, what) = match error.kind() {
         redis::ErrorKind::AuthenticationFailed => (
             ErrorKind::Unauthenticated,
@@ -229,7 +249,7 @@ fn dial_failure(error: &RedisError) -> (ErrorKind, String) {
         _ if is_unknown_host(error) => (ErrorKind::Unavailable, "the name cannot be resolved"),
         _ if error.is_connection_dropped() => (
             ErrorKind::Unavailable,
-            "the connection was closed during the greeting",
+            "the connection was closed during the greeting, which is what a port of TLS does to plain clients",
         ),
         _ => (ErrorKind::Unavailable, "cannot connect"),
     };

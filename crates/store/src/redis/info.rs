@@ -37,6 +37,31 @@ pub(super) fn parse(text: &str, database: i64) -> ServerFacts {
     }
 }
 
+/// The facts of a cluster from those of its primaries: what can be counted is summed; a limit holds if all have one, and
+/// what differs is told as the one who relies on it needs to know it. The product and version are the first one's.
+pub(super) fn merge(facts: Vec<ServerFacts>) -> Option<ServerFacts> {
+    facts.into_iter().reduce(|first, other| ServerFacts {
+        used_memory: first.used_memory.saturating_add(other.used_memory),
+        max_memory: match (first.max_memory, other.max_memory) {
+            (0, _) | (_, 0) => 0,
+            (one, another) => one.saturating_add(another),
+        },
+        // One node that evicts is enough to lose a key.
+        eviction_policy: match first.eviction_policy.as_str() {
+            "noeviction" => other.eviction_policy,
+            _ => first.eviction_policy,
+        },
+        connected_clients: first
+            .connected_clients
+            .saturating_add(other.connected_clients),
+        total_commands: first.total_commands.saturating_add(other.total_commands),
+        uptime: first.uptime.min(other.uptime),
+        keys: first.keys.saturating_add(other.keys),
+        append_only: first.append_only && other.append_only,
+        ..first
+    })
+}
+
 /// `keys=12,expires=3,avg_ttl=0`
 fn keys_of(keyspace: Option<&str>) -> u64 {
     keyspace

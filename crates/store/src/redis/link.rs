@@ -17,10 +17,13 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture, future::Shared};
 use parking_lot::Mutex;
-use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, aio::MultiplexedConnection};
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::{error::dial_error, inflight::InFlight, scripts::ScriptTexts};
+use super::{
+    dial::{Dialer, Wire},
+    inflight::InFlight,
+};
 use crate::{ConnectionState, Error, ErrorKind, Event, Observer, Observers, Result};
 
 /// Requests queued for the socket before callers wait.
@@ -32,27 +35,17 @@ const BACKOFF_LAST: Duration = Duration::from_secs(1);
 /// A server that stays a replica is dialled again no more often than this.
 const ROLE_REDIAL: Duration = Duration::from_secs(1);
 
-/// What a link needs to know beside the client.
-#[derive(Debug)]
-pub(super) struct LinkOptions {
-    /// Host and port, for errors.
-    pub(super) address: String,
-    pub(super) connect_timeout: Duration,
-    pub(super) request_timeout: Duration,
-    pub(super) observers: Observers,
-}
-
 /// The store's way to its server. Dropping it ends the connection and an attempt to make one.
 pub(super) struct Link {
     core: Arc<Core>,
     pub(super) in_flight: InFlight,
-    pub(super) scripts: ScriptTexts,
 }
 
 /// What the link shares with the attempt to connect and with the callback that hears of a connection's end.
 struct Core {
-    client: Client,
-    options: LinkOptions,
+    dialer: Dialer,
+    request_timeout: Duration,
+    observers: Observers,
     live: Mutex<Option<Arc<Live>>>,
     dialling: Mutex<Dialling>,
     closed: AtomicBool,
@@ -60,7 +53,7 @@ struct Core {
 
 /// A connection in use.
 pub(super) struct Live {
-    connection: MultiplexedConnection,
+    wire: Wire,
     made: Instant,
     /// When the first call timed out since the last answer, in milliseconds after `made` plus one; 0 for none.
     silent_since: AtomicU64,
@@ -80,10 +73,11 @@ struct Dialling {
 }
 
 impl Link {
-    pub(super) fn new(client: Client, options: LinkOptions, scripts: ScriptTexts) -> Self {
+    pub(super) fn new(dialer: Dialer, request_timeout: Duration, observers: Observers) -> Self {
         let core = Core {
-            client,
-            options,
+            dialer,
+            request_timeout,
+            observers,
             live: Mutex::default(),
             dialling: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -91,17 +85,27 @@ impl Link {
         Self {
             core: Arc::new(core),
             in_flight: InFlight::default(),
-            scripts,
         }
     }
 
-    pub(super) fn options(&self) -> &LinkOptions {
-        &self.core.options
+    /// Host and port, for errors.
+    pub(super) fn address(&self) -> &str {
+        self.core.dialer.shown()
+    }
+
+    /// How the server is reached, for connections of another kind.
+    pub(super) fn dialer(&self) -> &Dialer {
+        &self.core.dialer
+    }
+
+    /// The deadline of a call that begins now.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.core.request_timeout
     }
 
     /// Number of the selected database.
     pub(super) fn database(&self) -> i64 {
-        self.core.client.get_connection_info().redis_settings().db()
+        self.core.dialer.database()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -136,7 +140,7 @@ impl Link {
     /// Notes that a call on `live` had no answer in time. After a further time-out's length without any answer the
     /// connection counts as half-open; many calls that time out in one stall count as one.
     pub(super) fn note_timeout(&self, live: &Arc<Live>) {
-        let limit = self.core.options.request_timeout;
+        let limit = self.core.request_timeout;
         if live.silence().is_some_and(|silence| silence >= limit) {
             self.core.discard(live);
         }
@@ -176,7 +180,7 @@ impl Drop for Link {
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Link")
-            .field("options", &self.core.options)
+            .field("address", &self.address())
             .finish_non_exhaustive()
     }
 }
@@ -235,18 +239,9 @@ impl Core {
     async fn dial(self: &Arc<Self>) -> Result<Arc<Live>> {
         let cell = Arc::new(Mutex::new(Weak::<Live>::new()));
         let config = self.connection_config(Arc::clone(&cell));
-        let attempt = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
-        let connection = tokio::time::timeout(self.options.connect_timeout, attempt)
-            .await
-            .map_err(|_| {
-                Error::new(ErrorKind::Timeout, "connect")
-                    .with_detail(format!("{} did not accept in time", self.options.address))
-            })?
-            .map_err(|error| dial_error(&error, &self.options.address))?;
+        let wire = self.dialer.dial(config).await?;
         let live = Arc::new(Live {
-            connection,
+            wire,
             made: Instant::now(),
             silent_since: AtomicU64::new(0),
         });
@@ -285,9 +280,9 @@ impl Core {
     }
 
     fn observe(&self, state: ConnectionState<'_>) {
-        let address = &self.options.address;
-        let observers = &self.options.observers;
-        observers.observe(&Event::Connection { address, state });
+        let address = self.dialer.shown();
+        self.observers
+            .observe(&Event::Connection { address, state });
     }
 }
 
@@ -330,7 +325,7 @@ impl Dialling {
 impl Live {
     /// A handle for one call.
     pub(super) fn connection(&self) -> MultiplexedConnection {
-        self.connection.clone()
+        self.wire.connection.clone()
     }
 
     /// Notes that the server answered.

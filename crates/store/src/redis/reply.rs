@@ -29,12 +29,28 @@ pub(super) fn optional_bytes(operation: Operation, value: Value) -> Result<Optio
     }
 }
 
+/// A text for people, such as that of `INFO`.
+pub(super) fn text(operation: Operation, value: Value) -> Result<String> {
+    match accepted(operation, value)? {
+        Value::VerbatimString { text, .. } | Value::SimpleString(text) => Ok(text),
+        Value::BulkString(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        _ => Err(unexpected_reply(operation)),
+    }
+}
+
 /// An integer.
 pub(super) fn integer(operation: Operation, value: Value) -> Result<i64> {
     match accepted(operation, value)? {
         Value::Int(number) => Ok(number),
         _ => Err(unexpected_reply(operation)),
     }
+}
+
+/// A number without sign that arrives as text.
+pub(super) fn number_text(operation: Operation, value: Value) -> Result<u64> {
+    optional_bytes(operation, value)?
+        .and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok())
+        .ok_or_else(|| unexpected_reply(operation))
 }
 
 /// An integer that arrives as text, because Lua's numbers are exact only up to 2^53.

@@ -41,16 +41,41 @@ impl Operation {
     }
 }
 
+/// A request that failed, and whether a connection had it by then.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    /// `false`: the server has seen nothing of it.
+    pub(super) sent: bool,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
 impl Link {
     /// Sends one command; a server's refusal is an `Err`.
     pub(super) async fn command(&self, operation: Operation, command: &Cmd) -> Result<Value> {
         let _call = self.in_flight.begin();
-        let (live, deadline) = self.ready(operation).await?;
+        let reply = self.send(operation, command, self.deadline()).await?;
+        accepted(operation, reply)
+    }
+
+    /// Sends one command; answers whatever the server says to it.
+    pub(super) async fn send(
+        &self,
+        operation: Operation,
+        command: &Cmd,
+        deadline: Instant,
+    ) -> std::result::Result<Value, Failure> {
+        let live = self.ready(operation, deadline).await?;
         let mut connection = live.connection();
         let sent = timeout_at(deadline, connection.send_packed_command(command)).await;
         let reply = self.judge(operation, &live, sent)?;
         self.look_for_replica(&live, std::slice::from_ref(&reply));
-        accepted(operation, reply)
+        Ok(reply)
     }
 
     /// Sends a pipeline; answers one value a command, refusals included.
@@ -62,7 +87,27 @@ impl Link {
         pipeline: &Pipeline,
     ) -> Result<Vec<Value>> {
         let _call = self.in_flight.begin();
-        let (live, deadline) = self.ready(operation).await?;
+        let replies = self.send_all(operation, pipeline, self.deadline()).await?;
+        if !pipeline.is_transaction() {
+            return Ok(replies);
+        }
+        match replies.into_iter().next() {
+            Some(Value::Array(replies)) if replies.len() == pipeline.len() => Ok(replies),
+            Some(refused @ Value::ServerError(_)) => {
+                accepted(operation, refused).map(|_| Vec::new())
+            }
+            _ => Err(unexpected_reply(operation)),
+        }
+    }
+
+    /// Sends a pipeline; answers whatever the server says to its commands, or to the one `EXEC` of an atomic pipeline.
+    pub(super) async fn send_all(
+        &self,
+        operation: Operation,
+        pipeline: &Pipeline,
+        deadline: Instant,
+    ) -> std::result::Result<Vec<Value>, Failure> {
+        let live = self.ready(operation, deadline).await?;
         let mut connection = live.connection();
         let commands = pipeline.len();
         let (skip, expect) = if pipeline.is_transaction() {
@@ -77,32 +122,29 @@ impl Link {
         .await;
         let replies = self.judge(operation, &live, sent)?;
         self.look_for_replica(&live, &replies);
-        if !pipeline.is_transaction() {
-            return Ok(replies);
-        }
-        match replies.into_iter().next() {
-            Some(Value::Array(replies)) if replies.len() == commands => Ok(replies),
-            Some(refused @ Value::ServerError(_)) => {
-                accepted(operation, refused).map(|_| Vec::new())
-            }
-            _ => Err(unexpected_reply(operation)),
-        }
+        Ok(replies)
     }
 
-    /// The connection for a call, and the call's deadline. Nothing has been sent when this fails.
-    async fn ready(&self, operation: Operation) -> Result<(Arc<Live>, Instant)> {
+    /// The connection for a call.
+    async fn ready(
+        &self,
+        operation: Operation,
+        deadline: Instant,
+    ) -> std::result::Result<Arc<Live>, Failure> {
+        let unsent = |error| Failure { error, sent: false };
         if self.is_closed() {
-            return Err(Error::new(ErrorKind::Closed, operation.name));
+            return Err(unsent(Error::new(ErrorKind::Closed, operation.name)));
         }
-        let deadline = Instant::now() + self.options().request_timeout;
         if let Some(live) = self.current() {
-            return Ok((live, deadline));
+            return Ok(live);
         }
-        let live = timeout_at(deadline, self.acquire()).await.map_err(|_| {
-            Error::new(ErrorKind::Timeout, operation.name)
-                .with_detail(format!("no connection to {}", self.options().address))
-        })??;
-        Ok((live, deadline))
+        match timeout_at(deadline, self.acquire()).await {
+            Ok(acquired) => acquired.map_err(unsent),
+            Err(_) => Err(unsent(
+                Error::new(ErrorKind::Timeout, operation.name)
+                    .with_detail(format!("no connection to {}", self.address())),
+            )),
+        }
     }
 
     /// A replica refuses writes; the address may have come to lead to a new primary.
@@ -118,7 +160,8 @@ impl Link {
         operation: Operation,
         live: &Arc<Live>,
         sent: std::result::Result<RedisResult<T>, tokio::time::error::Elapsed>,
-    ) -> Result<T> {
+    ) -> std::result::Result<T, Failure> {
+        let lost = |error| Failure { error, sent: true };
         match sent {
             Ok(Ok(value)) => {
                 live.note_answer();
@@ -128,13 +171,15 @@ impl Link {
                 if error.is_io_error() || error.is_unrecoverable_error() {
                     self.discard(live);
                 }
-                Err(call_error(operation, &error, &self.options().address))
+                Err(lost(call_error(operation, &error, self.address())))
             }
             Err(_) => {
                 self.note_timeout(live);
-                Err(Error::new(ErrorKind::Timeout, operation.name)
-                    .with_detail(format!("no answer from {}", self.options().address))
-                    .with_may_have_applied(operation.writes))
+                Err(lost(
+                    Error::new(ErrorKind::Timeout, operation.name)
+                        .with_detail(format!("no answer from {}", self.address()))
+                        .with_may_have_applied(operation.writes),
+                ))
             }
         }
     }

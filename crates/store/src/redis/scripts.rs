@@ -10,11 +10,13 @@ use parking_lot::RwLock;
 use redis::{Cmd, Pipeline, Value};
 
 use super::{
+    backend::{Backend, Route},
+    commands::by_text,
     link::Link,
     reply::{integer_text, script_reply},
     request::Operation,
 };
-use crate::{Increment, Reply, Result, Script, ScriptCall};
+use crate::{Error, ErrorKind, Increment, Reply, Result, Script, ScriptCall};
 
 /// Adds to a counter and gives it a TTL where it has none.
 ///
@@ -99,8 +101,8 @@ impl fmt::Debug for ScriptTexts {
     }
 }
 
-impl Link {
-    /// Runs `script` for each call, in one round trip, or two where the server does not know it; answers for each.
+impl Backend {
+    /// Runs `script` for each call, in one round trip a node, or two where it does not know the script; answers for each.
     pub(super) async fn run_script(
         &self,
         operation: Operation,
@@ -109,35 +111,31 @@ impl Link {
     ) -> Result<Vec<Result<Reply>>> {
         let text = self.scripts.of(script);
         let now = self.scripts.now(script);
-        let evaluate = |command, body: &str, call| evaluate(command, body, call, now.as_ref());
         let whole = text.with_time.as_deref().unwrap_or(script.lua);
         let by_hash = calls
             .iter()
-            .map(|call| evaluate("EVALSHA", &text.hash, call));
-        let mut replies = self.run_all(operation, by_hash).await?;
-        let unknown: Vec<usize> = (0..replies.len())
-            .filter(|&index| is_noscript(&replies[index]))
-            .collect();
-        if !unknown.is_empty() {
-            // The first brings the text, and the server knows it for the rest.
-            let again = unknown.iter().enumerate().map(|(nth, &index)| match nth {
-                0 => evaluate("EVAL", whole, &calls[index]),
-                _ => evaluate("EVALSHA", &text.hash, &calls[index]),
-            });
-            let some_ran = operation.writes && unknown.len() < calls.len();
-            let answers = self.run_all(operation, again).await;
-            let answers = answers.map_err(|error| match some_ran {
-                true => error.with_may_have_applied(true),
-                false => error,
-            })?;
-            for (index, answer) in unknown.into_iter().zip(answers) {
-                replies[index] = answer;
+            .map(|call| evaluate("EVALSHA", &text.hash, call, now.as_ref()));
+        let read = |reply| script_reply(operation, reply);
+        match &self.route {
+            Route::Single(link) => {
+                let mut pipeline = Pipeline::with_capacity(calls.len());
+                for command in by_hash {
+                    pipeline.add_command(command);
+                }
+                let replies = link.run_script(operation, &pipeline, whole).await?;
+                Ok(replies.into_iter().map(read).collect())
+            }
+            Route::Cluster(cluster) => {
+                let slots = calls.iter().map(|call| slot_of(operation, call));
+                let commands: Result<Vec<_>> = slots
+                    .zip(by_hash)
+                    .map(|(slot, command)| Ok((slot?, command)))
+                    .collect();
+                let replies = cluster.commands(operation, commands?, Some(whole));
+                let replies = Box::pin(replies).await?.into_iter();
+                Ok(replies.map(|reply| reply.and_then(read)).collect())
             }
         }
-        let replies = replies.into_iter();
-        Ok(replies
-            .map(|value| script_reply(operation, value))
-            .collect())
     }
 
     /// Adds to counters with [`INCREMENT`]; answers for each.
@@ -151,17 +149,59 @@ impl Link {
         let sum = |reply: Result<Reply>| reply.and_then(|reply| integer_text(operation, &reply));
         Ok(replies.into_iter().map(sum).collect())
     }
+}
 
-    async fn run_all(
+impl Link {
+    /// Sends runs of a script by its hash, and again by its `text` what the server did not know.
+    async fn run_script(
         &self,
         operation: Operation,
-        commands: impl Iterator<Item = Cmd>,
+        pipeline: &Pipeline,
+        text: &str,
     ) -> Result<Vec<Value>> {
-        let mut pipeline = Pipeline::new();
-        for command in commands {
-            pipeline.add_command(command);
+        let mut replies = self.pipeline(operation, pipeline).await?;
+        let unknown: Vec<usize> = (0..replies.len())
+            .filter(|&index| is_noscript(&replies[index]))
+            .collect();
+        if !unknown.is_empty() {
+            let some_ran = operation.writes && unknown.len() < replies.len();
+            let answers = self
+                .pipeline(operation, &again(pipeline, &unknown, text))
+                .await;
+            let answers = answers.map_err(|error| match some_ran {
+                true => error.with_may_have_applied(true),
+                false => error,
+            })?;
+            for (index, answer) in unknown.into_iter().zip(answers) {
+                replies[index] = answer;
+            }
         }
-        self.pipeline(operation, &pipeline).await
+        Ok(replies)
+    }
+}
+
+/// The commands of `pipeline` at the places in `unknown`: the first brings the text, and the server knows it for the rest.
+fn again(pipeline: &Pipeline, unknown: &[usize], text: &str) -> Pipeline {
+    let mut again = Pipeline::with_capacity(unknown.len());
+    for (place, command) in pipeline.cmd_iter().enumerate() {
+        if unknown.first() == Some(&place) {
+            again.add_command(by_text(command, text));
+        } else if unknown.binary_search(&place).is_ok() {
+            again.add_command(command.clone());
+        }
+    }
+    again
+}
+
+/// The slot that the keys of a call share; `None` for a call without keys.
+fn slot_of(operation: Operation, call: &ScriptCall) -> Result<Option<u16>> {
+    let Some((first, rest)) = call.keys.split_first() else {
+        return Ok(None);
+    };
+    let slot = first.slot();
+    match rest.iter().find(|key| key.slot() != slot) {
+        None => Ok(Some(slot)),
+        Some(other) => Err(Error::new(ErrorKind::CrossSlot, operation.name).with_key(other)),
     }
 }
 

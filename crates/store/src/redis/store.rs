@@ -8,21 +8,21 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_keys::Key;
-use redis::{Pipeline, Value};
+use redis::Value;
 
 use super::error::{refused_at_first, unexpected_reply};
 use super::{
+    backend::{Backend, all, all_unnamed},
     builder::RedisStoreBuilder,
     commands,
     hub::Hub,
     info,
-    link::Link,
-    reply::{integer, key_expiry, list, optional_bytes, stored},
+    reply::{integer, key_expiry, list, number_text, optional_bytes, stored, text},
     request::Operation,
 };
 use crate::{
     Capabilities, Entry, Error, ErrorKind, ExpireChange, Increment, KeyExpiry, Reply, Result,
-    ScanCursor, ScanPage, ScanRequest, Script, ScriptCall, ServerFacts, SetItem, SetOptions, Store,
+    ScanPage, ScanRequest, Script, ScriptCall, ServerFacts, SetItem, SetOptions, Store,
     SubscribeRequest, Subscription,
 };
 
@@ -31,10 +31,26 @@ use crate::{
 /// All clones and all tasks share one multiplexed RESP3 connection, which comes back by itself. Every
 /// call has a deadline ([`RedisStoreBuilder::request_timeout`]), and no command is ever sent twice.
 ///
-/// All subscriptions share a second connection, which is made with the first of them and given up a minute after the last.
-/// It comes back by itself and subscribes again; each subscription is then given a [`Gap`](crate::Gap). A server that says
-/// nothing is asked for a sign of life every few seconds. Both connections end with [`close`](Store::close), and with the
-/// last clone.
+/// All subscriptions share a connection of their own, which is made with the first of them and given up a minute after the
+/// last. It comes back by itself and subscribes again; each subscription is then given a [`Gap`](crate::Gap). A server that
+/// says nothing is asked for a sign of life every few seconds. All connections end with [`close`](Store::close), and with
+/// the last clone.
+///
+/// # On a cluster
+/// With [`Topology::Cluster`](crate::Topology::Cluster) or a URL that begins with `redis+cluster://` there is one connection
+/// to each primary. Replicas are not read. A batch costs one round trip a node, all nodes at the same time, within the one
+/// deadline of the call; a node that is down or slow fails its own keys only, but a batch with one of them as a whole
+/// (ask [`Error::may_have_applied`] about the others). Slots that move and replicas that take over are followed: a command
+/// is sent again only where a node said that nothing of it ran.
+///
+/// - The user needs the permission for `CLUSTER SLOTS` beside those for the commands (`+cluster|slots`).
+/// - [`time`](Store::time) is that of the primary of the lowest slots, or of another where that one cannot be reached;
+///   a script reads the clock of its own node. The clocks of nodes differ.
+/// - [`server_facts`](Store::server_facts) adds up those of all primaries; the version is that of the first.
+/// - [`scan`](Store::scan) goes from node to node, and starts over when slots have moved or another node has taken over
+///   meanwhile. A key whose slot is on its way while the walk *ends* may be missed.
+/// - A script without keys runs on any primary.
+/// - [`publish`](Store::publish) reaches the subscribers of all nodes, and counts those of one.
 ///
 /// # Examples
 /// ```no_run
@@ -48,14 +64,14 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct RedisStore {
-    link: Arc<Link>,
+    backend: Arc<Backend>,
     hub: Arc<Hub>,
     max_value_size: usize,
 }
 
 impl RedisStore {
-    /// Options for the server at `url`: `redis://[user:password@]host[:port][/database]`, or
-    /// `rediss://` with the feature `tls`.
+    /// Options for the server at `url`: `redis://[user:password@]host[:port][/database]`, or `rediss://` with the feature
+    /// `tls`. Of a cluster: `redis+cluster://[user:password@]host[:port][,host[:port]...]`, or `rediss+cluster://`.
     ///
     /// # Examples
     /// See [`RedisStoreBuilder`].
@@ -74,18 +90,19 @@ impl RedisStore {
         Self::builder(url).connect().await
     }
 
-    pub(super) fn new(link: Link, hub: Hub, max_value_size: usize) -> Self {
+    pub(super) fn new(backend: Backend, hub: Hub, max_value_size: usize) -> Self {
         Self {
-            link: Arc::new(link),
+            backend: Arc::new(backend),
             hub: Arc::new(hub),
             max_value_size,
         }
     }
 
-    /// Asks the server for a sign of life.
+    /// Asks the server for a sign of life; of a cluster, every primary.
     ///
     /// # Errors
-    /// Those that every call of a [`Store`] can meet.
+    /// Those that every call of a [`Store`] can meet. A cluster fails as a whole where one primary does not answer:
+    /// its keys are out of reach.
     ///
     /// # Examples
     /// ```no_run
@@ -95,10 +112,12 @@ impl RedisStore {
     /// # Ok(()) }
     /// ```
     pub async fn ping(&self) -> Result<()> {
-        self.link
-            .command(Operation::read("ping"), &redis::cmd("PING"))
-            .await
-            .map(drop)
+        self.backend.ping().await
+    }
+
+    /// Shows that the options lead to a server.
+    pub(super) async fn greet(&self) -> Result<()> {
+        self.backend.connect().await
     }
 
     fn check_size(&self, operation: Operation, key: &Key, value: &Bytes) -> Result<()> {
@@ -127,59 +146,20 @@ impl RedisStore {
         )
     }
 
-    /// Sends one command a key in one pipeline and reads each reply.
+    /// Sends one command a key and reads each reply.
     async fn each<'a, T>(
         &self,
         operation: Operation,
-        commands: impl Iterator<Item = (&'a Key, redis::Cmd)>,
+        keys: impl Iterator<Item = &'a Key>,
+        commands: impl Iterator<Item = redis::Cmd>,
         read: impl Fn(Operation, Value) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let mut pipeline = Pipeline::new();
-        let mut keys = Vec::new();
-        for (key, command) in commands {
-            pipeline.add_command(command);
-            keys.push(key);
-        }
+        let keys: Vec<&Key> = keys.collect();
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let replies = self.link.pipeline(operation, &pipeline).await?.into_iter();
-        all(
-            operation,
-            keys.into_iter(),
-            replies.map(|value| read(operation, value)),
-        )
+        self.backend.each(operation, &keys, commands, read).await
     }
-}
-
-/// The answers of a batch, or its first refusal with the key in question. The rest of the batch was carried out then.
-fn all<'a, T>(
-    operation: Operation,
-    keys: impl ExactSizeIterator<Item = &'a Key>,
-    answers: impl Iterator<Item = Result<T>>,
-) -> Result<Vec<T>> {
-    let others = operation.writes && keys.len() > 1;
-    let named = keys
-        .zip(answers)
-        .map(|(key, answer)| answer.map_err(|error| error.with_key(key)));
-    let answers: Result<Vec<T>> = named.collect();
-    answers.map_err(|error| {
-        if others {
-            error.with_may_have_applied(true)
-        } else {
-            error
-        }
-    })
-}
-
-/// A value with what is left of its life, from the replies of `GET` and `PTTL`.
-fn entry(operation: Operation, value: Value, ttl: Value) -> Result<Option<Entry>> {
-    let value = optional_bytes(operation, value)?;
-    let expires_in = match key_expiry(operation, ttl)? {
-        KeyExpiry::In(left) => Some(left),
-        _ => None,
-    };
-    Ok(value.map(|value| Entry::new(value, expires_in)))
 }
 
 #[async_trait]
@@ -189,6 +169,7 @@ impl Store for RedisStore {
         capabilities.shared = true;
         capabilities.scripts = true;
         capabilities.pubsub = true;
+        capabilities.clustered = self.backend.is_clustered();
         capabilities
     }
 
@@ -196,7 +177,7 @@ impl Store for RedisStore {
         let operation = Operation::read("get");
         let mut command = redis::cmd("GET");
         command.arg(key.as_bytes());
-        let reply = self.link.command(operation, &command).await;
+        let reply = self.backend.command(operation, Some(key), &command).await;
         reply
             .and_then(|value| optional_bytes(operation, value))
             .map_err(|error| error.with_key(key))
@@ -206,16 +187,7 @@ impl Store for RedisStore {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let operation = Operation::read("get_many");
-        let reply = self
-            .link
-            .command(operation, &commands::with_keys("MGET", keys))
-            .await?;
-        let values = list(operation, reply, Some(keys.len()))?;
-        values
-            .into_iter()
-            .map(|value| optional_bytes(operation, value))
-            .collect()
+        self.backend.values(Operation::read("get_many"), keys).await
     }
 
     async fn get_entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
@@ -223,29 +195,14 @@ impl Store for RedisStore {
             return Ok(Vec::new());
         }
         let operation = Operation::read("get_entries");
-        // A transaction, so that no write comes between a value and its TTL.
-        let mut pipeline = Pipeline::new();
-        pipeline.atomic();
-        for key in keys {
-            pipeline.add_command(commands::with_keys("GET", std::slice::from_ref(key)));
-            pipeline.add_command(commands::with_keys("PTTL", std::slice::from_ref(key)));
-        }
-        let mut replies = self.link.pipeline(operation, &pipeline).await?.into_iter();
-        let pairs = std::iter::from_fn(|| Some((replies.next()?, replies.next()?)));
-        all(
-            operation,
-            keys.iter(),
-            pairs.map(|(value, ttl)| entry(operation, value, ttl)),
-        )
+        self.backend.entries(operation, keys).await
     }
 
     async fn set(&self, key: &Key, value: Bytes, options: SetOptions) -> Result<bool> {
         let operation = Operation::write("set");
         self.check_size(operation, key, &value)?;
-        let reply = self
-            .link
-            .command(operation, &commands::set(key, &value, options))
-            .await;
+        let command = commands::set(key, &value, options);
+        let reply = self.backend.command(operation, Some(key), &command).await;
         reply
             .and_then(|value| stored(operation, value))
             .map_err(|error| error.with_key(key))
@@ -258,9 +215,8 @@ impl Store for RedisStore {
         }
         self.each(
             operation,
-            items
-                .iter()
-                .map(|item| (&item.key, commands::set_item(item))),
+            items.iter().map(|item| &item.key),
+            items.iter().map(commands::set_item),
             stored,
         )
         .await
@@ -270,27 +226,24 @@ impl Store for RedisStore {
         if keys.is_empty() {
             return Ok(0);
         }
-        let operation = Operation::write("delete");
-        let reply = self
-            .link
-            .command(operation, &commands::with_keys("UNLINK", keys))
-            .await?;
-        let count = integer(operation, reply)?;
-        u64::try_from(count).map_err(|_| unexpected_reply(operation))
+        self.backend.unlink(Operation::write("delete"), keys).await
     }
 
     async fn expiries(&self, keys: &[Key]) -> Result<Vec<KeyExpiry>> {
-        let commands = keys
-            .iter()
-            .map(|key| (key, commands::with_keys("PTTL", std::slice::from_ref(key))));
-        self.each(Operation::read("expiries"), commands, key_expiry)
-            .await
+        let commands = keys.iter().map(|key| commands::with_keys("PTTL", [key]));
+        self.each(
+            Operation::read("expiries"),
+            keys.iter(),
+            commands,
+            key_expiry,
+        )
+        .await
     }
 
     async fn expire(&self, keys: &[Key], change: ExpireChange) -> Result<Vec<bool>> {
-        let commands = keys.iter().map(|key| (key, commands::expire(key, change)));
+        let commands = keys.iter().map(|key| commands::expire(key, change));
         let changed = |operation, value| integer(operation, value).map(|count| count == 1);
-        self.each(Operation::write("expire"), commands, changed)
+        self.each(Operation::write("expire"), keys.iter(), commands, changed)
             .await
     }
 
@@ -299,7 +252,7 @@ impl Store for RedisStore {
             return Ok(Vec::new());
         }
         let operation = Operation::write("increment");
-        let sums = self.link.increment(operation, increments).await?;
+        let sums = self.backend.increment(operation, increments).await?;
         let keys = increments.iter().map(|increment| &increment.key);
         let sums = sums.into_iter().map(|sum| sum.map_err(refused_at_first));
         all(operation, keys, sums)
@@ -307,20 +260,7 @@ impl Store for RedisStore {
 
     async fn scan(&self, request: &ScanRequest) -> Result<ScanPage> {
         let operation = Operation::read("scan");
-        let mut command = redis::cmd("SCAN");
-        command.arg(request.cursor.0);
-        if !request.pattern.is_everything() {
-            command.arg("MATCH").arg(request.pattern.as_bytes());
-        }
-        command
-            .arg("COUNT")
-            .arg(request.count.clamp(1, ScanRequest::MAX_COUNT));
-        let reply = self.link.command(operation, &command).await?;
-        let mut parts = list(operation, reply, Some(2))?.into_iter();
-        let cursor = optional_bytes(operation, parts.next().unwrap_or(Value::Nil))?
-            .and_then(|text| std::str::from_utf8(&text).ok()?.parse::<u64>().ok())
-            .ok_or_else(|| unexpected_reply(operation))?;
-        let names = list(operation, parts.next().unwrap_or(Value::Nil), None)?;
+        let (names, next) = self.backend.scan(operation, request).await?;
         let mut keys = Vec::with_capacity(names.len());
         for name in names {
             // Names that are no keys of ours (empty, or longer than a key may be) are passed over.
@@ -330,21 +270,16 @@ impl Store for RedisStore {
                 keys.push(key);
             }
         }
-        Ok(ScanPage::new(
-            keys,
-            (cursor != 0).then_some(ScanCursor(cursor)),
-        ))
+        Ok(ScanPage::new(keys, next))
     }
 
     async fn time(&self) -> Result<SystemTime> {
         let operation = Operation::read("time");
-        let reply = self.link.command(operation, &redis::cmd("TIME")).await?;
+        let command = redis::cmd("TIME");
+        let reply = self.backend.command(operation, None, &command).await?;
         let mut parts = Vec::with_capacity(2);
         for part in list(operation, reply, Some(2))? {
-            let number = optional_bytes(operation, part)?
-                .and_then(|text| std::str::from_utf8(&text).ok()?.parse::<u64>().ok())
-                .ok_or_else(|| unexpected_reply(operation))?;
-            parts.push(number);
+            parts.push(number_text(operation, part)?);
         }
         let since_epoch = Duration::from_secs(parts[0]) + Duration::from_micros(parts[1]);
         Ok(SystemTime::UNIX_EPOCH + since_epoch)
@@ -352,13 +287,18 @@ impl Store for RedisStore {
 
     async fn server_facts(&self) -> Result<ServerFacts> {
         let operation = Operation::read("server_facts");
-        let reply = self.link.command(operation, &redis::cmd("INFO")).await?;
-        let text = match reply {
-            Value::VerbatimString { text, .. } | Value::SimpleString(text) => text,
-            Value::BulkString(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            _ => return Err(unexpected_reply(operation)),
-        };
-        Ok(info::parse(&text, self.link.database()))
+        let command = redis::cmd("INFO");
+        let replies = self.backend.everywhere(operation, &command).await?;
+        let facts: Result<Vec<ServerFacts>> = replies
+            .into_iter()
+            .map(|reply| {
+                Ok(info::parse(
+                    &text(operation, reply)?,
+                    self.backend.database(),
+                ))
+            })
+            .collect();
+        info::merge(facts?).ok_or_else(|| unexpected_reply(operation))
     }
 
     async fn run_script(&self, script: &Script, calls: &[ScriptCall]) -> Result<Vec<Reply>> {
@@ -366,16 +306,8 @@ impl Store for RedisStore {
             return Ok(Vec::new());
         }
         let operation = Operation::script(script);
-        let replies = self.link.run_script(operation, script, calls).await?;
-        let replies: Result<Vec<Reply>> = replies.into_iter().collect();
-        // The other runs took place although one was refused.
-        replies.map_err(|error| {
-            if operation.writes && calls.len() > 1 {
-                error.with_may_have_applied(true)
-            } else {
-                error
-            }
-        })
+        let replies = self.backend.run_script(operation, script, calls).await?;
+        all_unnamed(operation, replies)
     }
 
     async fn publish(&self, channel: &Bytes, payload: Bytes) -> Result<u64> {
@@ -383,7 +315,8 @@ impl Store for RedisStore {
         self.check_payload(operation, &payload)?;
         let mut command = redis::cmd("PUBLISH");
         command.arg(&channel[..]).arg(&payload[..]);
-        let reached = integer(operation, self.link.command(operation, &command).await?)?;
+        let reply = self.backend.command(operation, None, &command).await?;
+        let reached = integer(operation, reply)?;
         u64::try_from(reached).map_err(|_| unexpected_reply(operation))
     }
 
@@ -393,6 +326,6 @@ impl Store for RedisStore {
 
     async fn close(&self) {
         self.hub.close();
-        self.link.close().await;
+        self.backend.close().await;
     }
 }

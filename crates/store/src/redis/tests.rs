@@ -8,7 +8,7 @@ use super::{
     request::Operation,
     store::RedisStore,
 };
-use crate::ErrorKind;
+use crate::{ErrorKind, RedisStoreBuilder, Store, Topology};
 
 /// Code and text of a server's reply, and what a caller can do about it.
 const REPLIES: &[(&str, &str, ErrorKind)] = &[
@@ -33,8 +33,8 @@ const REPLIES: &[(&str, &str, ErrorKind)] = &[
         "Link with MASTER is down",
         ErrorKind::NotReady,
     ),
-    ("MOVED", "3999 127.0.0.1:6381", ErrorKind::NotReady),
-    ("ASK", "3999 127.0.0.1:6381", ErrorKind::NotReady),
+    ("MOVED", "3999 127.0.0.1:6381", ErrorKind::Configuration),
+    ("ASK", "3999 127.0.0.1:6381", ErrorKind::Configuration),
     (
         "READONLY",
         "You can't write against a read only replica.",
@@ -148,6 +148,14 @@ fn options_that_cannot_work_are_refused_before_connecting() {
         "http://127.0.0.1",
         "redis://",
         "redis+sentinel://127.0.0.1",
+        "sentinel://127.0.0.1",
+        "redis://127.0.0.1:1,127.0.0.1:2",
+        "redis+cluster://127.0.0.1/1",
+        "redis+cluster://",
+        "redis+cluster://127.0.0.1,",
+        "redis+cluster+cluster://127.0.0.1",
+        "unix+cluster:///tmp/socket",
+        "redis://127.0.0.1/0#insecure",
     ] {
         let error = RedisStore::builder(url).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
@@ -168,6 +176,75 @@ fn options_that_cannot_work_are_refused_before_connecting() {
         .max_value_size(1 << 30)
         .build();
     assert_eq!(huge.unwrap_err().kind(), ErrorKind::Configuration);
+}
+
+#[test]
+fn a_cluster_is_named_by_the_url_or_by_the_topology() {
+    let clustered = |builder: RedisStoreBuilder| builder.build().unwrap().capabilities().clustered;
+    let builder = RedisStore::builder;
+    assert!(!clustered(builder("redis://127.0.0.1")));
+    assert!(clustered(builder("redis+cluster://127.0.0.1")));
+    assert!(clustered(builder("valkey+cluster://u:p,w@a:1,b,[::1]:2/0")));
+    assert!(clustered(
+        builder("redis://127.0.0.1").topology(Topology::Cluster)
+    ));
+    assert!(clustered(
+        builder("redis://a:1,b:2")
+            .topology(Topology::Cluster)
+            .seed("c")
+            .seed("redis://d:3")
+    ));
+    let one = builder("redis+cluster://127.0.0.1").topology(Topology::Standalone);
+    assert!(!clustered(one), "what is said in code wins");
+}
+
+#[test]
+fn seeds_that_cannot_work_are_refused_before_connecting() {
+    let cluster = || RedisStore::builder("redis+cluster://127.0.0.1");
+    let wrong = [
+        RedisStore::builder("redis://127.0.0.1").seed("127.0.0.2"),
+        RedisStore::builder("redis://127.0.0.1").topology(Topology::Sentinel),
+        cluster().seed(""),
+        cluster().seed("a:1,b:2"),
+        cluster().seed("redis://user:secret@a"),
+        cluster().seed("rediss://a"),
+        cluster().seed("unix:///tmp/socket"),
+    ];
+    for builder in wrong {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+        assert!(!error.to_string().contains("secret"));
+    }
+}
+
+#[test]
+fn a_clusters_facts_are_those_of_its_primaries_together() {
+    let node = |memory, policy| {
+        let text = format!(
+            "redis_version:7.0.1\r\nused_memory:10\r\nmaxmemory:{memory}\r\nmaxmemory_policy:{policy}\r\n\
+             uptime_in_seconds:{memory}\r\naof_enabled:1\r\ncluster_enabled:1\r\ndb0:keys=3\r\n"
+        );
+        info::parse(&text, 0)
+    };
+    let facts = info::merge(vec![
+        node(5, "noeviction"),
+        node(7, "allkeys-lru"),
+        node(6, "noeviction"),
+    ]);
+    let facts = facts.unwrap();
+    assert_eq!(
+        (facts.keys, facts.used_memory, facts.max_memory),
+        (9, 30, 18)
+    );
+    assert_eq!(
+        facts.eviction_policy, "allkeys-lru",
+        "one that evicts is enough"
+    );
+    assert_eq!(facts.uptime, Duration::from_secs(5));
+    assert!(facts.append_only && facts.cluster);
+    let unlimited = info::merge(vec![node(5, "noeviction"), node(0, "noeviction")]);
+    assert_eq!(unlimited.unwrap().max_memory, 0);
+    assert_eq!(info::merge(Vec::new()), None);
 }
 
 #[test]

@@ -127,7 +127,7 @@ async fn an_empty_store_is_walked_in_one_step() {
 
 #[tokio::test]
 async fn a_foreign_cursor_is_refused() {
-    let request = ScanRequest::new(Pattern::everything()).continue_from(ScanCursor(12_345));
+    let request = ScanRequest::new(Pattern::everything()).continue_from(ScanCursor::at(12_345));
     let error = MemoryStore::new().scan(&request).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }

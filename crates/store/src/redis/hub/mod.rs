@@ -28,8 +28,8 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, task::AbortHandle};
 
-pub(super) use self::endpoint::Endpoint;
 use self::{desk::Desk, endpoint::Endpoints};
+use super::dial::Dialer;
 use crate::{
     Error, ErrorKind, Observers, Result, SubscribeRequest, Subscription,
     subscription::listeners::Listeners,
@@ -38,8 +38,6 @@ use crate::{
 /// What a hub needs to know beside its servers.
 #[derive(Clone, Debug)]
 pub(super) struct HubOptions {
-    /// Of one attempt at one server.
-    pub(super) connect_timeout: Duration,
     /// Deadline of `subscribe`. A connection counts as dead when a request has no answer for twice as long, and nothing
     /// else is heard either.
     pub(super) request_timeout: Duration,
@@ -52,13 +50,8 @@ pub(super) struct HubOptions {
 
 impl HubOptions {
     /// With the usual times for silence and idleness.
-    pub(super) fn new(
-        connect_timeout: Duration,
-        request_timeout: Duration,
-        observers: Observers,
-    ) -> Self {
+    pub(super) fn new(request_timeout: Duration, observers: Observers) -> Self {
         Self {
-            connect_timeout,
             request_timeout,
             silence: Duration::from_secs(2),
             idle: Duration::from_secs(60),
@@ -97,7 +90,7 @@ impl Hub {
     /// cluster any node will do: messages reach all of them.
     pub(super) fn new(
         options: HubOptions,
-        endpoints: impl Fn() -> Vec<Endpoint> + Send + Sync + 'static,
+        endpoints: impl Fn() -> Vec<Dialer> + Send + Sync + 'static,
     ) -> Self {
         let desk = Arc::new(Desk::default());
         let told = Arc::clone(&desk);

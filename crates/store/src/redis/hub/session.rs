@@ -12,17 +12,15 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use redis::{
-    AsyncConnectionConfig, PushInfo, PushKind, RedisError, RedisResult, Value,
-    aio::MultiplexedConnection,
-};
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::{sync::Notify, time::timeout};
 
-use super::{HubOptions, desk::Refused, endpoint::Endpoint};
+use super::{HubOptions, desk::Refused};
 use crate::{
     ConnectionState, Error, ErrorKind, Event, Observer, Observers, Result,
     redis::{
-        error::{call_error, dial_error},
+        dial::{Dialer, Wire},
+        error::call_error,
         request::Operation,
     },
     subscription::{
@@ -39,7 +37,7 @@ const SUBSCRIBE: Operation = Operation::read("subscribe");
 
 /// A connection that messages come over. Dropping it ends it, and tells the observers.
 pub(super) struct Session {
-    connection: MultiplexedConnection,
+    wire: Wire,
     signals: Arc<Signals>,
     address: String,
     /// Its number among the connections of the hub.
@@ -76,27 +74,22 @@ enum Change {
 impl Session {
     /// Connects to a server.
     pub(super) async fn open(
-        endpoint: Endpoint,
+        dialer: Dialer,
         options: &HubOptions,
         listeners: &Arc<Listeners>,
         source: u64,
     ) -> Result<Self> {
-        let Endpoint { client, address } = endpoint;
+        let address = dialer.shown().to_owned();
         let signals = Arc::new(Signals::default());
         let config = config(Arc::clone(&signals), Arc::clone(listeners), source);
-        let attempt = client.get_multiplexed_async_connection_with_config(&config);
-        let outcome = match timeout(options.connect_timeout, attempt).await {
-            Ok(outcome) => outcome.map_err(|error| dial_error(&error, &address)),
-            Err(_) => Err(Error::new(ErrorKind::Timeout, "connect")
-                .with_detail(format!("{address} did not accept in time"))),
-        };
+        let outcome = dialer.dial(config).await;
         let observers = options.observers.clone();
         let state = outcome
             .as_ref()
             .map_or_else(ConnectionState::Failed, |_| ConnectionState::Connected);
         observe(&observers, &address, state);
         Ok(Self {
-            connection: outcome?,
+            wire: outcome?,
             signals,
             address,
             source,
@@ -127,7 +120,7 @@ impl Session {
 
     /// Asks the server for a sign of life. `Err` means that the connection is gone.
     pub(super) async fn ping(&self) -> Result<()> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.wire.connection.clone();
         let ping = redis::cmd("PING");
         let answer = self.answered(connection.send_packed_command(&ping)).await;
         match answer {
@@ -182,7 +175,7 @@ impl Session {
     }
 
     async fn send(&self, change: Change, kind: Kind, names: &[Bytes]) -> Result<(), Failure> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.wire.connection.clone();
         let names: Vec<&[u8]> = names.iter().map(|name| &name[..]).collect();
         match (change, kind) {
             (Change::Add, Kind::Channel) => self.answered(connection.subscribe(names)).await,

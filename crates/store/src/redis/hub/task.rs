@@ -76,9 +76,9 @@ impl Shared {
     /// A connection to the first server that takes one.
     async fn connect(&self) -> Result<Session> {
         let mut failure = None;
-        for endpoint in shuffled(&*self.endpoints) {
+        for dialer in shuffled(&*self.endpoints) {
             let source = self.sources.fetch_add(1, Ordering::Relaxed);
-            match Session::open(endpoint, &self.options, &self.listeners, source).await {
+            match Session::open(dialer, &self.options, &self.listeners, source).await {
                 Ok(session) => return Ok(session),
                 Err(error) => failure = Some(error),
             }

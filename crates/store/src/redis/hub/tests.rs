@@ -15,8 +15,14 @@ use cachekit_testkit::{
 };
 use tokio::time::Instant;
 
-use super::{Endpoint, Hub, HubOptions};
-use crate::{ErrorKind, Gap, Observers, PubSubItem, SubscribeRequest, Subscription};
+use super::{Hub, HubOptions};
+use crate::{
+    ErrorKind, Gap, Observers, PubSubItem, SubscribeRequest, Subscription,
+    redis::{
+        dial::{DialOptions, Dialer},
+        url::Location,
+    },
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -25,16 +31,18 @@ fn options() -> HubOptions {
     HubOptions {
         silence: Duration::from_millis(20),
         idle: Duration::from_millis(100),
-        ..HubOptions::new(second, second, Observers::none())
+        ..HubOptions::new(second, Observers::none())
     }
 }
 
-fn endpoint(url: &str) -> Endpoint {
-    let url = format!("{}/?protocol=resp3", url.trim_end_matches('/'));
-    Endpoint {
-        client: redis::Client::open(&url[..]).unwrap(),
-        address: url,
-    }
+fn endpoint(url: &str) -> Dialer {
+    let options = DialOptions {
+        info: Location::read(url).unwrap().info,
+        timeout: Duration::from_secs(1),
+        #[cfg(feature = "tls")]
+        tls: None,
+    };
+    options.dialer().unwrap()
 }
 
 fn request() -> SubscribeRequest {
