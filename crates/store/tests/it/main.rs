@@ -1,7 +1,11 @@
 //! The stores from the outside: the conformance cases on each of them, and what only a real server shows.
 
 #[cfg(feature = "redis")]
+mod cluster;
+#[cfg(feature = "redis")]
 mod equivalence;
+#[cfg(feature = "redis")]
+mod fake_cluster;
 #[cfg(feature = "redis")]
 mod faults;
 #[cfg(feature = "redis")]
@@ -12,3 +16,5 @@ mod memory;
 mod mock;
 #[cfg(feature = "redis")]
 mod servers;
+#[cfg(feature = "tls")]
+mod tls;
