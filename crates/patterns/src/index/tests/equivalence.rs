@@ -136,9 +136,8 @@ async fn compare_with(kind: Kind) {
     let redis = Side::redis(&RedisStore::builder(&server.url())).unwrap();
     let comparison = Comparison::new(Side::memory(MemoryStore::new), redis).with_family(Indices);
     let config = Config::from_environment(OPERATIONS);
-    match equivalence::run(&config, &comparison).await {
-        Ok(report) => eprintln!("{kind}: {report}"),
-        Err(failed) => panic!("{kind}: {failed}"),
+    if let Err(difference) = equivalence::run(&config, &comparison).await {
+        panic!("{kind}: {difference}");
     }
 }
 
