@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use cachekit_keys::KeySchema;
 #[cfg(feature = "patterns")]
-use cachekit_keys::{KeyFamily, Pattern, ProjectId, SessionId};
+use cachekit_keys::{KeyFamily, Pattern, ProjectId, SessionId, Tag};
 #[cfg(feature = "patterns")]
 use cachekit_patterns::{
     CacheBuilder, CacheCounts, GlobalCache, LevelCaches, ProjectCache, SessionCache,
@@ -310,6 +310,58 @@ impl CacheKit {
     /// ```
     pub async fn delete_matching(&self, pattern: &Pattern) -> Result<u64> {
         self.levels.invalidation().delete_matching(pattern).await
+    }
+
+    /// Removes everything that carries a tag, whoever owns it; answers how many entries there were.
+    ///
+    /// Entries get their tags from [`WriteOptions::with_tags`](crate::WriteOptions::with_tags). See
+    /// [`Invalidation`](crate::Invalidation) for what an index finds and what it costs.
+    ///
+    /// # Errors
+    /// [`Unsupported`](cachekit_store::ErrorKind::Unsupported) on a store that runs no scripts. Else those of the store;
+    /// once entries have been removed, a later failure says that the change may have been applied.
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the entries.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, ProjectId, Tag, WriteOptions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let (kit, release) = (CacheKit::memory(), Tag::new("release-7")?);
+    /// let tagged = WriteOptions::new().with_tags([release.clone()]);
+    /// kit.project(&ProjectId::new("proj456")?).set_with("file_tree", &["a.rs"], &tagged).await?;
+    /// assert_eq!(kit.invalidate_tag(&release).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn invalidate_tag(&self, tag: &Tag) -> Result<u64> {
+        self.levels.invalidation().invalidate_tag(tag).await
+    }
+
+    /// Removes everything that the owner of `key` has in the key's family, which may be one of your own; answers how many
+    /// entries there were.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for a key without an owner. Else those of
+    /// [`invalidate_tag`](Self::invalidate_tag).
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the entries.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, UserId, keys::RateLimitKey};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let kit = CacheKit::memory();
+    /// let daily = RateLimitKey::DailyLimit { user: UserId::new("user123")? };
+    /// kit.cache::<RateLimitKey, u32>().build()?.set(&daily, &100).await?;
+    /// assert_eq!(kit.clear_owner(&daily).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn clear_owner<K: KeyFamily>(&self, key: &K) -> Result<u64> {
+        self.levels.invalidation().clear_owner(key).await
     }
 
     /// Hits and misses of all handles and typed caches of this kit and its clones, in this process.

@@ -66,13 +66,13 @@ pub use cachekit_store as store;
 pub use cachekit_codec::{Codec, Compression, ValueFormat};
 pub use cachekit_keys::{
     ContentHash, Jitter, Key, KeyFamily, KeyFormat, KeyPath, KeySchema, Level, LevelTtls,
-    ModelName, ModelVersion, Namespace, Pattern, ProjectId, ProjectKey, SessionId, SessionKey, Ttl,
-    UserId,
+    ModelName, ModelVersion, Namespace, Pattern, ProjectId, ProjectKey, SessionId, SessionKey, Tag,
+    Ttl, UserId,
 };
 #[cfg(feature = "patterns")]
 pub use cachekit_patterns::{
-    Cache, CacheBuilder, CacheCounts, GlobalCache, LevelCaches, Lookup, ProjectCache, SessionCache,
-    WriteOptions,
+    Cache, CacheBuilder, CacheCounts, GlobalCache, Invalidation, LevelCaches, Lookup, ProjectCache,
+    SessionCache, WriteOptions,
 };
 #[cfg(feature = "redis")]
 pub use cachekit_store::RedisStore;

@@ -1,0 +1,8 @@
+//! Indices of owners and tags from the outside: in memory, in memory as on a cluster, and on a server.
+
+mod failures;
+mod hooked;
+mod indices;
+mod interleavings;
+mod lifetimes;
+mod support;
