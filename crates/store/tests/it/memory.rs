@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cachekit_keys::{Key, Ttl};
-use cachekit_store::{MemoryStore, SetOptions, Store, StoreExt};
+use cachekit_store::{
+    Error, ErrorKind, Gap, MemoryStore, PubSubItem, Script, ScriptCall, SetOptions, Store,
+    StoreExt, SubscribeRequest,
+};
 use cachekit_testkit::conformance::{self, MemorySubject};
 
 #[tokio::test(start_paused = true)]
@@ -55,4 +59,30 @@ async fn futures_and_handles_can_cross_threads() {
     let write = store.set(&key, "v".into(), SetOptions::ttl(Ttl::MIN));
     assert_send(&write);
     assert!(write.await.unwrap());
+}
+
+#[tokio::test]
+async fn what_a_run_published_arrives_in_order_although_the_run_failed() {
+    const TELL: Script = Script::new("tell", "").with_body(|tx, _, _| {
+        for payload in ["one", "two"] {
+            tx.publish(b"events:told", Bytes::from_static(payload.as_bytes()));
+        }
+        Err(Error::new(ErrorKind::InvalidInput, "tell"))
+    });
+    let store = MemoryStore::new();
+    let request = SubscribeRequest::channel("events:told");
+    let mut subscription = store.subscribe(request).await.unwrap();
+    let call = ScriptCall::new(vec![Key::from_raw("k").unwrap()], Vec::new());
+    store.run_script(&TELL, &[call]).await.unwrap_err();
+    assert_eq!(
+        subscription.next().await,
+        Some(PubSubItem::Gap(Gap::Subscribed))
+    );
+    for payload in ["one", "two"] {
+        let expected = PubSubItem::Message {
+            channel: "events:told".into(),
+            payload: payload.into(),
+        };
+        assert_eq!(subscription.next().await, Some(expected));
+    }
 }

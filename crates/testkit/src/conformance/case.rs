@@ -99,7 +99,7 @@ pub fn cases(capabilities: Capabilities) -> Vec<Case> {
     if capabilities.pubsub {
         cases.extend(pubsub_cases());
         if capabilities.scripts {
-            cases.extend(list! { pubsub: what_a_script_publishes_reaches_those_who_listen; });
+            cases.extend(list! { pubsub: a_script_wakes_those_who_wait_for_its_key; });
         }
     } else {
         cases.extend(list! { pubsub: without_the_capability_channels_are_unsupported; });
