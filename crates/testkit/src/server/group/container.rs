@@ -141,5 +141,9 @@ fn request(image: &str, ports: &[u16]) -> ContainerRequest<GenericImage> {
     });
     request
         .with_label("cachekit.run", run_label())
-        .with_host_config_modifier(move |config| publish(config, &pairs))
+        .with_host_config_modifier(move |config| {
+            // It is never started again, so that nothing needs it once its time is over.
+            config.auto_remove = Some(true);
+            publish(config, &pairs);
+        })
 }
