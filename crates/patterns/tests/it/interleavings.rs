@@ -57,9 +57,8 @@ async fn race(bed: &Bed, order: &[bool], existing: bool) {
     }
     let (writer, clearer) = (Stepped::new(bed), Stepped::new(bed));
     let (writing, clearing) = (writer.bed.session("a"), clearer.bed.session("a"));
-    let mut write = tokio::spawn(async move { writing.set("x", &2).await });
-    let mut clear = tokio::spawn(async move { clearing.clear().await });
-    let (mut written, mut cleared) = (None, None);
+    let write = tokio::spawn(async move { writing.set("x", &2).await });
+    let clear = tokio::spawn(async move { clearing.clear().await });
     for is_write in order {
         let party = if *is_write { &writer } else { &clearer };
         let _ = party.steps.send(());
@@ -73,8 +72,8 @@ async fn race(bed: &Bed, order: &[bool], existing: bool) {
             let _ = party.steps.send(());
         }
     }
-    written.get_or_insert((&mut write).await.unwrap().unwrap());
-    cleared.get_or_insert((&mut clear).await.unwrap().unwrap());
+    write.await.unwrap().unwrap();
+    clear.await.unwrap().unwrap();
 
     let survived = session.get::<u32>("x").await.unwrap();
     assert_ne!(
