@@ -178,6 +178,26 @@ async fn a_user_may_do_nothing_else_and_is_gone_when_dropped() -> Outcome {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_the_conformance_cases_do_on_a_cluster_is_refused() -> Outcome {
+    let Some(cluster) = ClusterServer::start(Kind::Redis7).await? else {
+        return Ok(());
+    };
+    let url = cluster.url();
+    let user = AclUser::create(&url, KEYS, &["*"])?;
+    let builder = RedisStore::builder(&url).user(user.name(), user.password());
+    let subject: Arc<dyn Subject> = Arc::new(RedisSubject::new(builder, &url).await?);
+    for case in conformance::cases(subject.store().capabilities()) {
+        // What they find is not the matter here, but what the nodes say of it.
+        let _ = case.run(&subject).await;
+    }
+    for node in 0..cluster.node_count() {
+        let log = RawClient::connect(&cluster.node_url(node))?.text(&["ACL", "LOG"])?;
+        assert_eq!(log, RawReply::List(Vec::new()), "node {node}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn on_a_cluster_every_node_knows_the_user() -> Outcome {
     let Some(cluster) = ClusterServer::start(Kind::Redis7).await? else {
