@@ -120,7 +120,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Publishes a message; answers how many got it. Delivery is at most once, to those who listen at this moment.
     ///
     /// On a server the number counts connections, and one again for each of its patterns that match; all subscriptions of a
-    /// store share a connection, and on a cluster only those of one node count. Only 0 and "more" mean something there.
+    /// store share a connection, so that only 0 and "more" mean something. On a cluster only the connections of one node count,
+    /// and 0 means nothing either.
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`] for a payload beyond [`Capabilities::max_value_size`], [`ErrorKind::PermissionDenied`] where

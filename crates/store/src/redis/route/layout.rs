@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     hash::{DefaultHasher, Hash, Hasher},
 };
 
@@ -15,7 +16,7 @@ pub(super) const SLOTS: u16 = 16_384;
 const NOBODY: u16 = u16::MAX;
 
 /// The primaries of a cluster and their slots.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Layout {
     /// In the order of their lowest slots.
     nodes: Vec<Address>,
@@ -91,6 +92,15 @@ impl Layout {
     /// Equal for two layouts of one process only if nodes and slots are the same, as far as 64 bits can tell.
     pub(super) fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+}
+
+impl fmt::Debug for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layout")
+            .field("nodes", &self.nodes)
+            .field("served", &self.served())
+            .finish_non_exhaustive()
     }
 }
 

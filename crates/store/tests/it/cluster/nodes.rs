@@ -10,7 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use cachekit_keys::{Key, Ttl};
-use cachekit_store::{ErrorKind, RedisStore, SetItem, Store, StoreExt};
+use cachekit_store::{
+    ErrorKind, PubSubItem, RedisStore, SetItem, Store, StoreExt, SubscribeRequest,
+};
 use cachekit_testkit::{
     RawClient,
     server::{ClusterServer, Kind},
@@ -254,4 +256,34 @@ async fn additions_over_connections_that_are_cut_count_at_most_once() {
         sum += std::str::from_utf8(&value).unwrap().parse::<i32>().unwrap();
     }
     assert!((sure..=sure + open).contains(&sum), "{sure} {open} {sum}");
+}
+
+#[tokio::test]
+async fn messages_go_on_when_any_one_node_dies() {
+    for dead in 0..3 {
+        let Some(cluster) = ClusterServer::start(Kind::Redis7).await.unwrap() else {
+            return;
+        };
+        let store = connect(&cluster).await;
+        let channel = Bytes::from_static(b"news");
+        let request = SubscribeRequest::channel(channel.clone());
+        let mut subscription = store.subscribe(request).await.unwrap();
+        cluster.kill(dead).await.unwrap();
+        let heard = async {
+            while !matches!(subscription.next().await, Some(PubSubItem::Message { .. })) {}
+        };
+        let told = async {
+            loop {
+                // Fails or gets lost while the loss of the node is being noticed.
+                let _ = store.publish(&channel, "hello".into()).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let both = async {
+            tokio::select! { () = heard => {}, () = told => {} }
+        };
+        tokio::time::timeout(Duration::from_secs(10), both)
+            .await
+            .expect("a message arrives");
+    }
 }
