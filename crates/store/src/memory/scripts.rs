@@ -2,6 +2,7 @@
 
 use super::{
     MemoryStore,
+    store::all,
     transaction::{Effects, Run},
 };
 use crate::{Error, ErrorKind, Reply, Result, Script, ScriptBody, ScriptCall, ScriptEffect};
@@ -19,17 +20,12 @@ impl MemoryStore {
         if self.capabilities.clustered {
             calls.iter().try_for_each(|call| check_slot(script, call))?;
         }
-        let answers: Vec<Result<Reply>> = calls
-            .iter()
-            .map(|call| self.run(script, body, call))
-            .collect();
-        let answers: Result<Vec<Reply>> = answers.into_iter().collect();
-        // The other runs took place although one was refused.
-        let others_wrote = calls.len() > 1 && script.effect != ScriptEffect::ReadOnly;
-        answers.map_err(|error| match others_wrote {
-            true => error.with_may_have_applied(true),
-            false => error,
-        })
+        let answers = calls.iter().map(|call| self.run(script, body, call));
+        if script.effect == ScriptEffect::ReadOnly {
+            let answers: Vec<Result<Reply>> = answers.collect();
+            return answers.into_iter().collect();
+        }
+        all(answers)
     }
 
     fn run(&self, script: &Script, body: ScriptBody, call: &ScriptCall) -> Result<Reply> {

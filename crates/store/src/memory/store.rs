@@ -243,12 +243,18 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// Carries out all of a batch, as a server does with a pipeline, and then answers the first refusal.
-fn all<T>(answers: impl ExactSizeIterator<Item = Result<T>>) -> Result<Vec<T>> {
-    let several = answers.len() > 1;
+/// Carries out all of a batch of changes, as a server does with a pipeline, and then answers the first refusal. The change
+/// may have been applied then, if another of the batch was or may have been.
+pub(super) fn all<T>(answers: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
     let answers: Vec<Result<T>> = answers.collect();
+    let applied = |answer: &Result<T>| {
+        answer
+            .as_ref()
+            .map_or_else(Error::may_have_applied, |_| true)
+    };
+    let any_applied = answers.iter().any(applied);
     let answers: Result<Vec<T>> = answers.into_iter().collect();
-    answers.map_err(|error| error.with_may_have_applied(several))
+    answers.map_err(|error| error.with_may_have_applied(any_applied))
 }
 
 #[async_trait]
