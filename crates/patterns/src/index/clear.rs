@@ -7,6 +7,7 @@ use cachekit_store::{Error, Reply, Result, Store};
 use super::{
     reply::{bytes, integer, run, unexpected},
     scripts::{CLEAR, FORGET, PAGE},
+    write::number,
 };
 
 /// How many members are read, and deleted in one run, at most: a server answers no one else during a run.
@@ -15,8 +16,10 @@ const MEMBERS: usize = 1_000;
 /// Deletes the values of all keys that the root's index lists, and takes these out of it; answers how many values existed.
 ///
 /// Where `also` shares the slot, its index loses the same members, so that they need not be met again there. A write that
-/// takes place meanwhile survives together with its member, or is cleared. The walk ends at the highest score that the index
-/// had when it began, so that writers cannot keep it from ending.
+/// takes place meanwhile survives together with its member, or is cleared.
+///
+/// The walk goes down from the member that lives longest, while what is written meanwhile goes up with the clock: so
+/// writers cannot keep it from ending, however fast they are.
 ///
 /// # Errors
 /// Those of the store. Once values have been deleted, a later failure says that the change may have been applied.
@@ -25,18 +28,20 @@ const MEMBERS: usize = 1_000;
 /// A dropped call has cleared some of the keys. Members whose values are gone may be left, which is harmless.
 pub(crate) async fn clear(store: &dyn Store, root: &Root, also: Option<&Root>) -> Result<u64> {
     let mut walk = Walk::new(store, root, also);
-    let (mut from, mut to) = (Bytes::from_static(b"-inf"), None);
+    let mut highest = Bytes::from_static(b"inf");
     loop {
-        let page = walk.read(&from, to.as_ref()).await;
-        let Page { members, highest } = page.map_err(|error| walk.partly(error))?;
-        let last = members.last().map(|member| member.score.clone());
-        walk.clear(members).await?;
-        let (Some(highest), Some(last)) = (highest, last) else {
-            return Ok(walk.existed);
+        let page = walk.read(&highest).await;
+        let members = page.map_err(|error| walk.partly(error))?;
+        let last = match members.last() {
+            Some(last) if members.len() == MEMBERS => Some(last.score.clone()),
+            _ => None,
         };
-        // The next page begins with the last one's highest score, as more members than fitted may have it.
-        from = last;
-        to.get_or_insert(highest);
+        walk.clear(members).await?;
+        match last {
+            // More members than fitted may have this score.
+            Some(last) => highest = last,
+            None => return Ok(walk.existed),
+        }
     }
 }
 
@@ -47,12 +52,6 @@ struct Walk<'a> {
     /// The index that is walked, and another one in its slot.
     indices: Vec<Key>,
     existed: u64,
-}
-
-/// Some members, and the index's highest score where there may be more.
-struct Page {
-    members: Vec<Member>,
-    highest: Option<Bytes>,
 }
 
 struct Member {
@@ -79,33 +78,36 @@ impl<'a> Walk<'a> {
         &self.indices[0]
     }
 
-    async fn read(&self, from: &Bytes, to: Option<&Bytes>) -> Result<Page> {
-        let to = to.cloned().unwrap_or(Bytes::from_static(b"inf"));
-        let args = vec![from.clone(), to, Bytes::from(MEMBERS.to_string())];
+    async fn read(&self, highest: &Bytes) -> Result<Vec<Member>> {
+        let args = vec![highest.clone(), number(MEMBERS as u64)];
         let reply = run(self.store, &PAGE, vec![self.index().clone()], args).await?;
         let Reply::Array(parts) = reply else {
             return Err(unexpected(&PAGE));
         };
+        let mut members = Vec::with_capacity(parts.len() / 2);
         let mut parts = parts.into_iter().map(|part| bytes(&PAGE, part));
-        let (mut members, mut highest) = (Vec::new(), None);
-        while let Some(first) = parts.next().transpose()? {
-            match parts.next().transpose()? {
-                Some(score) => members.push(Member {
-                    bytes: first,
-                    score,
-                }),
-                None => highest = Some(first),
-            }
+        while let (Some(name), Some(score)) = (parts.next(), parts.next()) {
+            members.push(Member {
+                bytes: name?,
+                score: score?,
+            });
         }
-        Ok(Page { members, highest })
+        Ok(members)
     }
 
     /// Deletes the values of a page and takes the members out.
     async fn clear(&mut self, members: Vec<Member>) -> Result<()> {
-        let (mut near, mut away, mut leaving) = (self.indices.clone(), Vec::new(), Vec::new());
+        let (mut near, mut names) = (
+            self.indices.clone(),
+            vec![number(self.indices.len() as u64)],
+        );
+        let (mut away, mut leaving) = (Vec::new(), Vec::new());
         for member in members {
             match self.key(&member) {
-                Some(key) if self.is_near(&key) => near.push(key),
+                Some(key) if self.is_near(&key) => {
+                    near.push(key);
+                    names.push(member.bytes);
+                }
                 other => {
                     away.extend(other);
                     leaving.push(member);
@@ -113,8 +115,7 @@ impl<'a> Walk<'a> {
             }
         }
         if near.len() > self.indices.len() {
-            let args = vec![Bytes::from(self.indices.len().to_string())];
-            let reply = run(self.store, &CLEAR, near, args).await;
+            let reply = run(self.store, &CLEAR, near, names).await;
             let existed = reply.and_then(|reply| integer(&CLEAR, &reply));
             self.existed += existed.map_err(|error| self.partly(error))?;
         }

@@ -179,6 +179,7 @@ impl<'a> Writer<'a> {
             number(write.ttl.as_millis()),
             number(trim as u64),
             self.condition_text(),
+            write.key.to_bytes(),
         ];
         let keys = [write.key.clone()].into_iter().chain(near).collect();
         let reply = run(self.store, &SET, keys, args).await;
@@ -246,13 +247,14 @@ impl<'a> Writer<'a> {
     fn set_many_call(&self, writes: &[Write], near: &[Key], chunk: &[usize]) -> ScriptCall {
         let members = || chunk.iter().map(|&place| &writes[place]);
         let keys = near.iter().chain(members().map(|write| &write.key));
-        let mut args = Vec::with_capacity(3 + 2 * chunk.len());
+        let mut args = Vec::with_capacity(3 + 3 * chunk.len());
         args.extend([
             number(near.len() as u64),
             number(2 * chunk.len() as u64),
             self.condition_text(),
         ]);
         args.extend(members().map(|write| write.value.clone()));
+        args.extend(members().map(|write| write.key.to_bytes()));
         push_ttls(&mut args, members());
         ScriptCall::new(keys.cloned().collect(), args)
     }

@@ -149,7 +149,7 @@ async fn writers_do_not_keep_a_clearing_from_ending() {
         let values: Vec<(String, u32)> = (0..1_500).map(|n| (format!("n{n}"), n)).collect();
         bed.session("a").set_many(&values).await.unwrap();
         let mut writers = JoinSet::new();
-        for writer in 0..4 {
+        for writer in 0..2 {
             let session = bed.session("a");
             writers.spawn(async move {
                 for round in 0_u64.. {
@@ -157,6 +157,8 @@ async fn writers_do_not_keep_a_clearing_from_ending() {
                     let values: Vec<(String, u64)> = (0..1_000).map(|n| (name(n), n)).collect();
                     let brief = WriteOptions::new().with_ttl(cachekit_keys::Ttl::seconds(20));
                     session.set_many_with(&values, &brief).await.unwrap();
+                    // A memory store never waits, and what never waits cannot be ended.
+                    tokio::task::yield_now().await;
                 }
             });
         }

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use cachekit_keys::{Key, KeySchema, Namespace, Pattern, ProjectId, Root, SessionId, Tag};
 use cachekit_patterns::{LevelCaches, ProjectCache, SessionCache};
 use cachekit_store::{
-    MemoryStore, RedisStore, Reply, Result, ScanRequest, Script, ScriptCall, Store, Transaction,
+    MemoryStore, Namespaced, RedisStore, Reply, Result, ScanRequest, Script, ScriptCall, Store,
+    Transaction,
 };
 use cachekit_testkit::server::{Kind, SharedServer};
 
@@ -50,6 +51,13 @@ impl Bed {
     pub(crate) fn cluster(schema: KeySchema) -> Self {
         let store = Arc::new(MemoryStore::builder().clustered(true).build());
         Self::new("memory as on a cluster", store, schema)
+    }
+
+    /// Behind a layer that renames every key.
+    pub(crate) fn renamed() -> Self {
+        let tenant = Namespace::new("tenant").unwrap();
+        let store = Arc::new(Namespaced::new(Arc::new(MemoryStore::new()), &tenant));
+        Self::new("memory behind a namespace", store, KeySchema::sharded())
     }
 
     pub(crate) async fn redis() -> Option<Self> {
@@ -131,6 +139,7 @@ impl Bed {
 pub(crate) async fn everywhere<F: Future<Output = ()>>(test: impl Fn(Bed) -> F) {
     let mut beds = vec![
         Bed::memory(),
+        Bed::renamed(),
         Bed::cluster(KeySchema::sharded()),
         Bed::cluster(KeySchema::plain()),
     ];

@@ -259,6 +259,21 @@ impl Transaction for Run<'_> {
             .collect())
     }
 
+    fn zrevrange_by_score(
+        &mut self,
+        key: &Key,
+        scores: ScoreRange,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, f64)>> {
+        let span = span_of(self.at(key)?.target, scores)?;
+        let set = self.read::<SortedSet>(key)?;
+        let members = set.into_iter().flat_map(|set| set.range(span).rev());
+        Ok(members
+            .take(limit)
+            .map(|(member, score)| (Bytes::copy_from_slice(member), score.get()))
+            .collect())
+    }
+
     fn zremrange_by_score(&mut self, key: &Key, scores: ScoreRange) -> Result<u64> {
         let mut access = self.at(key)?;
         let span = span_of(access.target, scores)?;

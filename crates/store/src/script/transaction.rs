@@ -76,6 +76,19 @@ pub trait Transaction {
         scores: ScoreRange,
         limit: usize,
     ) -> Result<Vec<(Bytes, f64)>>;
+    /// `ZRANGE key max min BYSCORE REV WITHSCORES LIMIT 0 limit`: highest scores first, members of one score in falling byte
+    /// order.
+    fn zrevrange_by_score(
+        &mut self,
+        key: &Key,
+        scores: ScoreRange,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, f64)>> {
+        let mut members = self.zrange_by_score(key, scores, usize::MAX)?;
+        members.reverse();
+        members.truncate(limit);
+        Ok(members)
+    }
     /// `ZREMRANGEBYSCORE`: how many members were removed.
     fn zremrange_by_score(&mut self, key: &Key, scores: ScoreRange) -> Result<u64>;
 

@@ -1,7 +1,8 @@
 //! The scripts of an index, each as Lua text and in Rust.
 //!
-//! An index is a sorted set. A member is the bytes of a key; its score is when the key expires, in milliseconds since the
-//! Unix epoch by the server's clock, and always more than the score that the member had: so every write changes the
+//! An index is a sorted set. A member is a key's name as its writer knows it, which a layer may change on the way to the
+//! store: so members are arguments, and are not read off `KEYS`. A member's score is when the key expires, in milliseconds
+//! since the Unix epoch by the server's clock, and always more than the score that it had: so every write changes the
 //! score, which thereby serves as the member's version. What an index holds and when it loses it is decided here alone.
 
 mod clear;

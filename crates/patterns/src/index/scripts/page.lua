@@ -1,5 +1,1 @@
-local page = redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[2], 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
-if #page == 2 * tonumber(ARGV[3]) then
-  page[#page + 1] = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
-end
-return page
+return redis.call('ZRANGE', KEYS[1], ARGV[1], '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, ARGV[2], 'WITHSCORES')

@@ -1,11 +1,11 @@
-local key, ttl, trim = KEYS[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local key, member, ttl, trim = KEYS[1], ARGV[5], tonumber(ARGV[2]), tonumber(ARGV[3])
 if ARGV[4] ~= '' and (redis.call('EXISTS', key) == 1) == (ARGV[4] == 'NX') then
   return 0
 end
 local expiry = math.floor(now / 1000) + ttl
 for i = 2, #KEYS do
-  if redis.call('ZADD', KEYS[i], 'GT', 'CH', expiry, key) == 0 then
-    redis.call('ZINCRBY', KEYS[i], 1, key)
+  if redis.call('ZADD', KEYS[i], 'GT', 'CH', expiry, member) == 0 then
+    redis.call('ZINCRBY', KEYS[i], 1, member)
   end
   keep(KEYS[i], ttl, trim)
 end

@@ -11,7 +11,7 @@ use super::{Entering, enter, life, number, parsed, wrong_arguments};
 /// Writes one value and enters its key into indices; answers 1, or 0 where the condition was not met, which changes nothing.
 ///
 /// `KEYS`: the value's key, then the indices. `ARGV`: the value, its TTL in milliseconds, how many members to trim from
-/// each index, the condition (`NX`, `XX` or nothing).
+/// each index, the condition (`NX`, `XX` or nothing), and the member that names the key.
 ///
 /// This is what a service runs all day, and leaner than [`SET_MANY`] with one key. Each index comes before the value, so that
 /// an index which cannot be written leaves no value without one.
@@ -25,7 +25,7 @@ pub(in crate::index) const SET: Script = Script::new(
 /// Writes many values and enters their keys into indices; answers 1, or with a condition for each key whether it was met.
 ///
 /// `KEYS`: the indices, then the values' keys. `ARGV`: the number of indices, how many members to trim from each, the
-/// condition, the values, and their TTLs: one for each, or one for all.
+/// condition, the values, the members that name their keys, and their TTLs: one for each, or one for all.
 pub(in crate::index) const SET_MANY: Script = Script::new(
     "index_set_many",
     concat!(
@@ -54,7 +54,7 @@ pub(in crate::index) const NOTE: Script = Script::new(
 .with_effect(ScriptEffect::Idempotent);
 
 fn set(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
-    let [value, _, _, condition] = args else {
+    let [value, _, _, condition, member] = args else {
         return Err(wrong_arguments());
     };
     let (key, indices) = keys.split_first().ok_or_else(wrong_arguments)?;
@@ -62,7 +62,6 @@ fn set(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
     if !is_met(tx, key, condition)? {
         return Ok(Reply::Integer(0));
     }
-    let member = key.to_bytes();
     for index in indices {
         let entering = Entering {
             member: member.clone(),
@@ -91,10 +90,10 @@ fn set_many(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Re
         if is_taken {
             written.insert(key);
             entering.push(Entering {
-                member: key.to_bytes(),
-                ttl: ttl_at(args, 3 + keys.len(), place, keys.len())?,
+                member: argument(args, 3 + keys.len() + place)?,
+                ttl: ttl_at(args, 3 + 2 * keys.len(), place, keys.len())?,
             });
-            values.push((key, args.get(3 + place).ok_or_else(wrong_arguments)?));
+            values.push((key, argument(args, 3 + place)?));
         }
     }
     if !entering.is_empty() {
@@ -103,7 +102,7 @@ fn set_many(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Re
         }
     }
     for ((key, value), Entering { ttl, .. }) in values.into_iter().zip(&entering) {
-        tx.set(key, value.clone(), SetOptions::ttl(life(*ttl)?))?;
+        tx.set(key, value, SetOptions::ttl(life(*ttl)?))?;
     }
     Ok(match condition.is_empty() {
         true => Reply::Integer(1),
@@ -117,12 +116,16 @@ fn note(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
     let mut entering = Vec::with_capacity(members);
     for place in 0..members {
         entering.push(Entering {
-            member: args.get(2 + place).ok_or_else(wrong_arguments)?.clone(),
+            member: argument(args, 2 + place)?,
             ttl: ttl_at(args, 2 + members, place, members)?,
         });
     }
     enter(tx, index, &entering, trim)?;
     Ok(Reply::Integer(i64::try_from(members).unwrap_or(i64::MAX)))
+}
+
+fn argument(args: &[Bytes], at: usize) -> Result<Bytes> {
+    args.get(at).cloned().ok_or_else(wrong_arguments)
 }
 
 /// The TTL of the key at `place` among `count`: the TTLs start at `start`, one for each key or one for all.

@@ -35,16 +35,7 @@ impl ScriptFamily for Indices {
     /// A score is compared as a number: the other operations of a list write scores that are not whole.
     fn canonical(&self, script: &Script, _call: &Call, reply: Reply) -> Answer {
         match reply {
-            Reply::Array(parts) if script.name == PAGE.name => {
-                let is_full = !parts.len().is_multiple_of(2);
-                let count = parts.len();
-                Answer::list(parts.into_iter().enumerate().map(|(place, part)| {
-                    match place % 2 == 1 || (is_full && place + 1 == count) {
-                        true => Answer::score(part),
-                        false => part.into(),
-                    }
-                }))
-            }
+            reply if script.name == PAGE.name => Answer::scored(reply),
             reply => reply.into(),
         }
     }
@@ -73,7 +64,13 @@ fn set(draw: &mut Draw) -> Call {
     let count = draw.rng().usize(1..=4);
     Call {
         keys: draw.call_keys(count),
-        args: vec![draw.value(), ttl(draw), trim(draw), condition(draw)],
+        args: vec![
+            draw.value(),
+            ttl(draw),
+            trim(draw),
+            condition(draw),
+            draw.member(),
+        ],
     }
 }
 
@@ -85,6 +82,7 @@ fn set_many(draw: &mut Draw) -> Call {
     }
     let mut args = vec![indices.to_string().into(), trim(draw), condition(draw)];
     args.extend((0..count).map(|_| draw.value()));
+    args.extend((0..count).map(|_| draw.member()));
     args.extend(ttls(draw, count));
     Call { keys, args }
 }
@@ -101,21 +99,22 @@ fn note(draw: &mut Draw) -> Call {
 }
 
 fn page(draw: &mut Draw) -> Call {
-    let from = draw.one_of(&["-inf", "0", "1700000000000"]);
-    let to = draw.one_of(&["inf", "inf", "1800000000000"]);
+    let highest = draw.one_of(&["inf", "inf", "0", "1700000000000"]);
     let limit = draw.rng().usize(1..=4);
     Call {
         keys: draw.call_keys(1),
-        args: vec![from.into(), to.into(), limit.to_string().into()],
+        args: vec![highest.into(), limit.to_string().into()],
     }
 }
 
 fn clear(draw: &mut Draw) -> Call {
     let indices = draw.rng().usize(1..=2);
     let count = draw.rng().usize(1..=4);
+    let mut args = vec![indices.to_string().into()];
+    args.extend((0..count).map(|_| draw.member()));
     Call {
         keys: draw.call_keys(indices + count),
-        args: vec![indices.to_string().into()],
+        args,
     }
 }
 

@@ -131,7 +131,10 @@ impl SortedSet {
     }
 
     /// Members with scores in `span`, the lowest first.
-    pub(in crate::memory) fn range(&self, span: Span) -> impl Iterator<Item = (&[u8], Score)> {
+    pub(in crate::memory) fn range(
+        &self,
+        span: Span,
+    ) -> impl DoubleEndedIterator<Item = (&[u8], Score)> {
         // `BTreeSet::range` panics where the start lies behind the end.
         let ranks = (!is_empty(span)).then(|| self.order.range(ranks(span)));
         ranks
