@@ -2,12 +2,13 @@
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_keys::{Key, Pattern, Ttl};
+use tokio::{sync::watch, time::timeout};
 
 use crate::{
     Capabilities, Entry, Error, ErrorKind, ExpireChange, Increment, KeyExpiry, MemoryStore, Result,
@@ -17,12 +18,18 @@ use crate::{
 /// More keys than one step of a walk returns.
 const MANY: usize = 5_000;
 
+/// More calls than a walk makes, and the number of the last scan.
+const MAX: usize = 1_000;
+const LAST: usize = usize::MAX;
+
 /// A memory store that answers so many scans and deletions, and then is unavailable.
 #[derive(Debug)]
 struct Failing {
     inner: MemoryStore,
     scans: AtomicUsize,
     deletions: AtomicUsize,
+    /// Each deletion waits for one more scan to have begun than there were deletions, as long as scans are to come.
+    begun: Option<watch::Sender<usize>>,
 }
 
 impl Failing {
@@ -39,6 +46,7 @@ impl Failing {
             inner,
             scans: AtomicUsize::new(scans),
             deletions: AtomicUsize::new(deletions),
+            begun: None,
         }
     }
 
@@ -84,6 +92,12 @@ impl Store for Failing {
 
     async fn delete(&self, keys: &[Key]) -> Result<u64> {
         take(&self.deletions, "delete")?;
+        if let Some(begun) = &self.begun {
+            let page = MAX - self.deletions.load(Ordering::Relaxed);
+            let mut begun = begun.subscribe();
+            let next = begun.wait_for(|begun| *begun > page || *begun == LAST);
+            next.await.expect("the store outlives its calls");
+        }
         self.inner.delete(keys).await
     }
 
@@ -101,7 +115,14 @@ impl Store for Failing {
 
     async fn scan(&self, request: &ScanRequest) -> Result<ScanPage> {
         take(&self.scans, "scan")?;
-        self.inner.scan(request).await
+        let scanned = self.inner.scan(request).await;
+        if let (Some(begun), Ok(page)) = (&self.begun, &scanned) {
+            begun.send_modify(|begun| match page.next {
+                Some(_) => *begun += 1,
+                None => *begun = LAST,
+            });
+        }
+        scanned
     }
 
     async fn time(&self) -> Result<SystemTime> {
@@ -132,4 +153,14 @@ async fn a_walk_that_fails_before_any_deletion_has_certainly_not_been_applied() 
         assert_eq!(error.operation(), operation);
         assert!(!error.may_have_applied(), "{operation}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_step_of_a_walk_is_taken_while_the_last_ones_keys_are_deleted() {
+    let mut store = Failing::after(MAX, MAX).await;
+    store.begun = Some(watch::Sender::new(0));
+    let pattern = Pattern::raw("a:*").unwrap();
+    // Without the overlap a deletion would wait for ever.
+    let walk = timeout(Duration::from_secs(60), store.delete_matching(&pattern));
+    assert_eq!(walk.await.unwrap().unwrap(), MANY as u64);
 }
