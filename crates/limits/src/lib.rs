@@ -3,6 +3,7 @@
 //! - A [`Limit`] says how much a subject may take in how much time, by one of the known algorithms.
 //! - A [`Limiter`] holds one limit, or several that are checked all or nothing, and answers with a [`Decision`]: whether the
 //!   call may go on, which limit decided, what is left, and when exactly this cost will pass.
+//! - A [`Quota`] counts on windows of the calendar, in a time zone, and reserves what is not known yet.
 //! - An [`InFlightLimiter`] limits what runs at the same time, by leases that end by themselves.
 //!
 //! Every check is one script, so that no two callers can take the same unit, wherever they run. The server's clock decides, and
@@ -34,6 +35,7 @@ mod inflight;
 mod limit;
 mod limiter;
 mod period;
+mod quota;
 mod script;
 
 pub use self::{
@@ -43,4 +45,5 @@ pub use self::{
     limit::Limit,
     limiter::Limiter,
     period::Period,
+    quota::{Overrun, Quota, QuotaDecision, QuotaPlan, Settlement, Usage, WindowUsage},
 };

@@ -43,7 +43,7 @@ impl Period {
         }
     }
 
-    /// The windows around the moment `micros`: the one before, the present one, and the next.
+    /// The windows around the moment `micros`.
     pub(crate) fn windows(self, micros: i64) -> Result<Vec<Span>> {
         let unit = match self {
             Self::Day => Unit::Day,

@@ -133,9 +133,9 @@ pub(crate) struct Span {
 }
 
 impl Unit {
-    /// The window before the moment `micros`, the present one, and the next.
+    /// Two windows before the moment `micros`, the present one, and the next.
     pub(crate) fn around(self, zone: &Zone, micros: i64) -> Result<Vec<Span>> {
-        let spans = |dates: [Date; 4]| {
+        let spans = |dates: [Date; 5]| {
             let pairs = dates.windows(2);
             pairs.map(|pair| span(zone, pair[0], pair[1])).collect()
         };
@@ -145,13 +145,14 @@ impl Unit {
             .ok_or_else(|| invalid("calendar", "the time lies outside of the calendar"))
     }
 
-    /// The first days of four windows: the one before the present, the present one, and two more.
-    fn dates(self, zone: &Zone, micros: i64) -> Result<[Date; 4], jiff::Error> {
+    /// The first days of five windows: two before the present, the present one, and two more.
+    fn dates(self, zone: &Zone, micros: i64) -> Result<[Date; 5], jiff::Error> {
         let now = Timestamp::from_microsecond(micros)?;
         let present = self.first_day(now.to_zoned(zone.rules.clone()).date())?;
         let before = self.first_day(present.yesterday()?)?;
+        let earlier = self.first_day(before.yesterday()?)?;
         let next = self.next(present)?;
-        Ok([before, present, next, self.next(next)?])
+        Ok([earlier, before, present, next, self.next(next)?])
     }
 
     /// The first day of the window that holds `date`.

@@ -12,7 +12,7 @@ fn present(unit: Unit, zone: &str, moment: &str) -> (String, i64) {
     let now = micros(moment);
     let spans = unit.around(&Zone::named(zone).unwrap(), now).unwrap();
     assert!(spans.windows(2).all(|pair| pair[0].end == pair[1].start));
-    let Span { first, start, end } = spans[1];
+    let Span { first, start, end } = spans[2];
     assert!(start <= now && now < end, "{start} <= {now} < {end}");
     (first.to_string(), (end - start) / 3_600_000_000)
 }

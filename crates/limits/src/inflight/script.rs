@@ -3,12 +3,15 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
-use cachekit_keys::{Key, Ttl};
+use cachekit_keys::Key;
 use cachekit_store::{
     ExpireChange, Reply, Result, Script, ScriptEffect, Transaction, ZAddCondition,
 };
 
-use crate::error::invalid;
+use crate::{
+    error::invalid,
+    script::{div_ceil, exact, now, score, ttl_millis},
+};
 
 /// Repeating it does no harm: a lease is taken once by its id.
 pub(super) const LEASE: Script = Script::new("limit_inflight", include_str!("../lua/inflight.lua"))
@@ -35,7 +38,7 @@ fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
     };
     let run = Run {
         key: &keys[0],
-        now: i64::try_from(tx.now()).unwrap_or(i64::MAX),
+        now: now(tx),
         max: number(1)?,
         span: number(2)?,
         id: &args[3],
@@ -94,8 +97,8 @@ impl Run<'_> {
         for number in 1..=self.permits {
             self.add(tx, condition, self.now + self.span, self.member(number))?;
         }
-        let ttl = Ttl::from_millis(self.span.div_euclid(1000) + i64::from(self.span % 1000 > 0))?;
-        tx.pexpire(self.key, ExpireChange::After(ttl))?;
+        let life = ExpireChange::After(ttl_millis(div_ceil(self.span, 1000))?);
+        tx.pexpire(self.key, life)?;
         Ok(())
     }
 
@@ -129,18 +132,9 @@ impl Run<'_> {
     fn reply(&self, tx: &mut dyn Transaction, answer: i64) -> Result<Reply> {
         let live = (Bound::Excluded(score(self.now)), Bound::Unbounded);
         let first = tx.zrange_by_score(self.key, live, 1)?;
-        let wait = first.first().map_or(0, |(_, ends)| {
-            #[expect(clippy::cast_possible_truncation, reason = "scores are whole numbers")]
-            let ends = *ends as i64;
-            (ends - self.now).min(self.span)
-        });
+        let left = |ends: f64| (exact(ends) - self.now).min(self.span);
+        let wait = first.first().map_or(0, |(_, ends)| left(*ends));
         let numbers = [answer, self.max - self.held(tx)?, wait];
         Ok(Reply::Array(numbers.map(Reply::Integer).to_vec()))
     }
-}
-
-/// Times lie far below 2^53, where every whole number is a score.
-#[expect(clippy::cast_precision_loss, reason = "below 2^53")]
-fn score(micros: i64) -> f64 {
-    micros as f64
 }

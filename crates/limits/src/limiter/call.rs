@@ -63,7 +63,7 @@ const SPREAD_PER_SLOT: i64 = 300_000 / 16_384;
 
 /// How often a call is made again because the windows that it named lie elsewhere. Once is enough, unless the server's clock
 /// is set meanwhile.
-const ATTEMPTS: usize = 3;
+pub(crate) const ATTEMPTS: usize = 3;
 
 impl Limiter {
     pub(super) async fn ask(&self, subject: &UserId, ask: &Ask<'_>) -> Result<Charged> {

@@ -10,9 +10,9 @@ use std::{fmt, sync::Arc};
 use cachekit_keys::{KeySchema, UserId};
 use cachekit_store::{Result, Store};
 
-pub(crate) use self::call::numbers;
-use self::{
-    call::{Ask, Charged, Op},
+use self::call::{Ask, Charged, Op};
+pub(crate) use self::{
+    call::{ATTEMPTS, numbers},
     clock::ServerClock,
 };
 use crate::{

@@ -19,7 +19,7 @@ local function live(number)
   return ends and tonumber(ends) > now
 end
 local function reply(answer)
-  local first = redis.call('ZRANGEBYSCORE', name, '(' .. int(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  local first = redis.call('ZRANGE', name, '(' .. int(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
   local wait = first[2] and math.min(tonumber(first[2]) - now, span) or 0
   return {answer, max - held(), wait}
 end
@@ -41,7 +41,7 @@ if op == 'renew' then
 end
 redis.call('ZREMRANGEBYSCORE', name, '-inf', int(now))
 -- No lease lasts longer than a whole span from now: the clock went back.
-local late = redis.call('ZRANGEBYSCORE', name, '(' .. int(now + span), '+inf', 'LIMIT', 0, int(max))
+local late = redis.call('ZRANGE', name, '(' .. int(now + span), '+inf', 'BYSCORE', 'LIMIT', 0, int(max))
 for _, member in ipairs(late) do redis.call('ZADD', name, int(now + span), member) end
 if live(1) then return reply(permits) end
 if held() + permits > max then return reply(0) end

@@ -6,7 +6,7 @@ algorithms.log = function()
   local plan = { limit = limit, window = 0 }
   local since = math.max(now - width, 0)
   local function entries(from, count)
-    local found = redis.call('ZRANGEBYSCORE', name, '(' .. int(from), '+inf', 'WITHSCORES', 'LIMIT', 0, int(count))
+    local found = redis.call('ZRANGE', name, '(' .. int(from), '+inf', 'BYSCORE', 'LIMIT', 0, int(count), 'WITHSCORES')
     local list = {}
     for i = 1, #found, 2 do
       local before, cost = string.match(found[i], '^(%d+):(%d+)$')

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use cachekit_store::{ExpireChange, Result, Transaction, ZAddCondition};
 
-use super::plan::{Plan, Reader, fields, now, ttl};
+use super::plan::{Plan, Reader, exact, fields, now, score, ttl};
 
 pub(super) struct Log<'a> {
     key: &'a Key,
@@ -170,15 +170,4 @@ impl Plan for Log<'_> {
 
 fn member(before: i64, cost: i64) -> Bytes {
     format!("{before:016}:{cost}").into()
-}
-
-/// Times and sums lie far below 2^53, where every whole number is a score.
-#[expect(clippy::cast_precision_loss, reason = "below 2^53")]
-fn score(number: i64) -> f64 {
-    number as f64
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "scores are whole numbers")]
-fn exact(score: f64) -> i64 {
-    score as i64
 }

@@ -13,7 +13,7 @@ mod window;
 
 use cachekit_store::{Script, ScriptEffect};
 
-pub(crate) use self::plan::MAX_SLIDING;
+pub(crate) use self::plan::{MAX_SLIDING, Reader, div_ceil, exact, now, score, ttl_millis, whole};
 
 /// The text of one algorithm, with what all need.
 macro_rules! text {

@@ -31,26 +31,26 @@ pub(super) trait Plan {
 }
 
 /// Takes keys and arguments in their order.
-pub(super) struct Reader<'a> {
-    pub(super) keys: std::slice::Iter<'a, Key>,
-    pub(super) args: std::slice::Iter<'a, Bytes>,
+pub(crate) struct Reader<'a> {
+    pub(crate) keys: std::slice::Iter<'a, Key>,
+    pub(crate) args: std::slice::Iter<'a, Bytes>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn key(&mut self) -> Result<&'a Key> {
+    pub(crate) fn key(&mut self) -> Result<&'a Key> {
         self.keys.next().ok_or_else(|| malformed("a key"))
     }
 
-    pub(super) fn word(&mut self) -> Result<&'a [u8]> {
+    pub(crate) fn word(&mut self) -> Result<&'a [u8]> {
         let arg = self.args.next().ok_or_else(|| malformed("an argument"))?;
         Ok(arg)
     }
 
-    pub(super) fn arg(&mut self) -> Result<i64> {
+    pub(crate) fn arg(&mut self) -> Result<i64> {
         number(self.word()?).ok_or_else(|| malformed("a number"))
     }
 
-    pub(super) fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         self.args.len() > 0
     }
 }
@@ -61,7 +61,7 @@ pub(super) fn malformed(what: &str) -> Error {
 }
 
 /// Digits and nothing else, up to 16 of them; what is above 2^53 counts as 2^53.
-pub(super) fn whole(text: &[u8]) -> Option<i64> {
+pub(crate) fn whole(text: &[u8]) -> Option<i64> {
     if text.is_empty() || text.len() > 16 || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -83,7 +83,7 @@ pub(super) fn fields<const N: usize>(text: &[u8]) -> Option<[i64; N]> {
 }
 
 /// The time as the scripts calculate with it.
-pub(super) fn now(tx: &dyn Transaction) -> i64 {
+pub(crate) fn now(tx: &dyn Transaction) -> i64 {
     i64::try_from(tx.now()).unwrap_or(MAX_EXACT)
 }
 
@@ -92,7 +92,7 @@ pub(super) fn ttl(micros: i64) -> Result<Ttl> {
     ttl_millis(div_ceil(micros, 1000))
 }
 
-pub(super) fn ttl_millis(millis: i64) -> Result<Ttl> {
+pub(crate) fn ttl_millis(millis: i64) -> Result<Ttl> {
     Ok(Ttl::from_millis(millis.max(1))?)
 }
 
@@ -102,7 +102,7 @@ pub(super) fn put(tx: &mut dyn Transaction, key: &Key, text: String, left: i64) 
     Ok(())
 }
 
-pub(super) fn div_ceil(a: i64, b: i64) -> i64 {
+pub(crate) fn div_ceil(a: i64, b: i64) -> i64 {
     a.div_euclid(b) + i64::from(a.rem_euclid(b) > 0)
 }
 
@@ -110,4 +110,15 @@ pub(super) fn div_ceil(a: i64, b: i64) -> i64 {
 pub(super) fn scaled(a: i64, b: i64, c: i64) -> i64 {
     let exact = i128::from(a) * i128::from(b) / i128::from(c);
     i64::try_from(exact).unwrap_or(i64::MAX)
+}
+
+/// Times and sums lie far below 2^53, where every whole number is a score.
+#[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+pub(crate) fn score(number: i64) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "scores are whole numbers")]
+pub(crate) fn exact(score: f64) -> i64 {
+    score as i64
 }

@@ -32,7 +32,13 @@ impl Everlasting {
     fn lasting(&self, script: &Script) -> Script {
         let mut texts = self.texts.lock().unwrap();
         let text = *texts.entry(script.lua).or_insert_with(|| {
-            assert!(script.lua.contains(LIFE), "{} has another way", script.name);
+            let gives_life = script.lua.contains("'PX'");
+            assert_eq!(
+                gives_life,
+                script.lua.contains(LIFE),
+                "{} has another way",
+                script.name
+            );
             // As many as there are scripts.
             Box::leak(script.lua.replace(LIFE, LONG_LIFE).into_boxed_str())
         });

@@ -1,25 +1,21 @@
 //! The Lua text on real servers and the Rust bodies in memory: the same calls at the same times give the same answers and
 //! leave the same text behind, whatever the clock does.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
-use cachekit_keys::{KeySchema, Namespace, Pattern, UserId};
+use cachekit_keys::{KeySchema, UserId};
 use cachekit_limits::{Decision, Limit, Limiter};
-use cachekit_store::{MemoryStore, RedisStore, ScanRequest, Store};
-use cachekit_testkit::server::{Kind, SharedServer};
+use cachekit_store::Store;
+use cachekit_testkit::server::Kind;
 use proptest::{
     collection::vec,
-    prelude::{ProptestConfig, Strategy, prop_oneof},
-    test_runner::{TestCaseError, TestRunner},
+    prelude::{Strategy, prop_oneof},
 };
 
-use tokio::runtime::Runtime;
-
-use crate::everlasting::Everlasting;
-use crate::support::{ALGORITHMS, START, Spec, Step, at, share_of, spec, step, user};
+use crate::{
+    side_by_side::agree_on,
+    support::{ALGORITHMS, START, Spec, Step, share_of, spec, step, user},
+};
 
 /// A sorted set or a dated counter does not expire by real time while a test runs.
 const WIDTHS: &[u64] = &[99_991_000, 333_333_333, 3_600_000_000, 2_592_000_000_000];
@@ -83,86 +79,6 @@ impl Twin {
     }
 }
 
-/// A server whose scripts see the time that the test sets.
-struct Server {
-    runtime: Runtime,
-    store: Arc<dyn Store>,
-    clock: Arc<AtomicU64>,
-}
-
-impl Server {
-    /// `None` where the server is not there.
-    fn connect(kind: Kind) -> Option<(Self, SharedServer)> {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).enable_all().build().unwrap();
-        let server = runtime.block_on(SharedServer::of(kind)).unwrap()?;
-        let clock = Arc::new(AtomicU64::new(START));
-        let read = Arc::clone(&clock);
-        let builder = RedisStore::builder(server.url());
-        let connecting = builder.script_clock(move || read.load(Ordering::Relaxed));
-        let store = runtime.block_on(connecting.connect()).unwrap();
-        let this = Self {
-            runtime,
-            store: Arc::new(Everlasting::new(store)),
-            clock,
-        };
-        Some((this, server))
-    }
-
-    fn compare(&self, limits: &[Limit], width: u64, moves: &[Move]) -> Result<(), TestCaseError> {
-        // Time stands still in here, and keeps what the test sets.
-        let still = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        let memory = still.block_on(async { MemoryStore::new() });
-        let name = format!("t{:016x}", fastrand::u64(..));
-        let schema = KeySchema::plain().with_namespace(Namespace::new(&name).unwrap());
-        let mut lua = Twin::new(Arc::clone(&self.store), &schema, limits);
-        let mut rust = Twin::new(Arc::new(memory.clone()), &schema, limits);
-        let (user, limit) = (user(), limits[0].limit());
-        let mut now = START;
-        for one in moves {
-            now = one.time(now, width);
-            let Move::Step(step) = one else {
-                continue;
-            };
-            self.clock.store(now, Ordering::Relaxed);
-            let lua = self.runtime.block_on(lua.step(*step, limit, &user));
-            let rust = still.block_on(async {
-                memory.set_wall_clock(at(now));
-                rust.step(*step, limit, &user).await
-            });
-            if lua != rust {
-                let detail = format!("{one:?}: {lua} in Lua, {rust} in Rust");
-                return Err(TestCaseError::fail(detail));
-            }
-        }
-        self.same_text(&still, &memory, &name)
-    }
-
-    /// Every string that the Rust bodies left in memory is what the Lua text left on the server.
-    fn same_text(
-        &self,
-        still: &Runtime,
-        memory: &MemoryStore,
-        namespace: &str,
-    ) -> Result<(), TestCaseError> {
-        let request = ScanRequest::new(Pattern::raw(format!("{namespace}:*")).unwrap());
-        let keys = still.block_on(memory.scan(&request)).unwrap().keys;
-        let left = still.block_on(memory.get_many(&keys)).unwrap();
-        let there = self.runtime.block_on(self.store.get_many(&keys)).unwrap();
-        if left != there {
-            return Err(TestCaseError::fail(format!(
-                "{keys:?}: {left:?} and {there:?}"
-            )));
-        }
-        self.runtime.block_on(self.store.delete(&keys)).unwrap();
-        Ok(())
-    }
-}
-
 impl Move {
     /// The time after this move.
     fn time(self, now: u64, width: u64) -> u64 {
@@ -182,20 +98,28 @@ fn twins_agree_on<S>(kind: Kind, cases: u32, limits: S)
 where
     S: Strategy<Value = (Vec<Limit>, u64)>,
 {
-    let Some((server, shared)) = Server::connect(kind) else {
-        return;
+    let steps = |((_, width), moves): &((Vec<Limit>, u64), Vec<Move>)| {
+        let mut now = START;
+        let mut steps = Vec::new();
+        for one in moves {
+            now = one.time(now, *width);
+            if let Move::Step(step) = one {
+                steps.push((now, *step));
+            }
+        }
+        steps
     };
-    let config = ProptestConfig {
+    agree_on(
+        kind,
         cases,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
-    let outcome = TestRunner::new(config).run(&(limits, moves()), |((limits, width), moves)| {
-        server.compare(&limits, width, &moves)
-    });
-    // A container is left within its runtime.
-    server.runtime.block_on(async { drop(shared) });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
+        (limits, moves()),
+        steps,
+        |((limits, _), _), store, schema| Twin::new(store, &schema, limits),
+        async |twin: &mut Twin, step: &Step| {
+            let limit = twin.limiter.limits()[0].limit();
+            twin.step(*step, limit, &user()).await
+        },
+    );
 }
 
 fn any_spec() -> impl Strategy<Value = Spec> {
