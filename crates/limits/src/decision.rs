@@ -11,6 +11,12 @@ use std::{sync::Arc, time::Duration};
 pub enum Origin {
     /// The store, in this call.
     Server,
+    /// This process, which [remembers](crate::Limiter::remembering_denials) an earlier denial.
+    DenialCache,
+    /// This process by its share of the limits, as the store is [away](crate::Outage::Local).
+    Local,
+    /// Nobody: the store is away, and the policy is to [allow](crate::Outage::Allow) or to [deny](crate::Outage::Deny).
+    Outage,
 }
 
 /// Whether a call may go on, why, and when it may be repeated.
@@ -46,6 +52,8 @@ pub struct Decision {
     pub(crate) asked: u64,
     pub(crate) taken: u64,
     pub(crate) allowed: bool,
+    /// Whether a denial lets the call pass all the same.
+    pub(crate) shadow: bool,
     pub(crate) statuses: Vec<LimitStatus>,
     pub(crate) binding: usize,
     pub(crate) origin: Origin,
@@ -74,7 +82,16 @@ impl Decision {
     /// See [`Decision`].
     #[must_use]
     pub fn is_allowed(&self) -> bool {
-        self.allowed
+        self.allowed || self.shadow
+    }
+
+    /// Whether the call passes only because the limiter is [in shadow](crate::Limiter::in_shadow).
+    ///
+    /// # Examples
+    /// See [`Limiter::in_shadow`](crate::Limiter::in_shadow).
+    #[must_use]
+    pub fn is_denied_in_shadow(&self) -> bool {
+        self.shadow && !self.allowed
     }
 
     /// What was asked for.

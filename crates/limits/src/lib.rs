@@ -43,7 +43,7 @@ pub use self::{
     decision::{Decision, LimitStatus, Origin},
     inflight::{Admission, InFlightLease, InFlightLimiter},
     limit::Limit,
-    limiter::Limiter,
+    limiter::{Limiter, Outage},
     period::Period,
     quota::{Overrun, Quota, QuotaDecision, QuotaPlan, Settlement, Usage, WindowUsage},
 };

@@ -80,6 +80,22 @@ impl Algorithm {
         }
     }
 
+    /// The same with a part of the limit, at least one unit; a bucket is filled as much more slowly.
+    pub(super) fn share(&self, processes: u32) -> Result<Self> {
+        let mut share = self.clone();
+        match &mut share {
+            Self::Bucket { capacity, rate } => {
+                *capacity = part_of(*capacity, processes);
+                *rate = rate.slower(*capacity, processes)?;
+            }
+            Self::Window { limit, .. }
+            | Self::Sliding { limit, .. }
+            | Self::Log { limit, .. }
+            | Self::Calendar { limit, .. } => *limit = part_of(*limit, processes),
+        }
+        Ok(share)
+    }
+
     /// The arguments that are the same in every call.
     pub(crate) fn args(&self) -> Vec<i64> {
         match self {
@@ -95,6 +111,10 @@ impl Algorithm {
             Self::Calendar { limit, .. } => vec![*limit],
         }
     }
+}
+
+fn part_of(limit: i64, processes: u32) -> i64 {
+    (limit / i64::from(processes)).max(1)
 }
 
 /// Whole microseconds, rounded up.

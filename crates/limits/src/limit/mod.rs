@@ -302,6 +302,13 @@ impl Limit {
         (self.penalty > 0).then(|| Duration::from_micros(self.penalty.unsigned_abs()))
     }
 
+    /// The part of this limit that one of so many processes has: at least one unit.
+    pub(crate) fn share(&self, processes: u32) -> Result<Self> {
+        let mut share = self.clone();
+        share.algorithm = self.algorithm.share(processes)?;
+        Ok(share)
+    }
+
     pub(crate) fn penalty_micros(&self) -> i64 {
         self.penalty
     }

@@ -88,6 +88,7 @@ impl Limiter {
             }
         }
         self.inner.store.delete(&keys).await?;
+        self.forget_denial(subject);
         Ok(())
     }
 
@@ -142,6 +143,7 @@ impl Limiter {
     pub async fn unblock(&self, subject: &UserId) -> Result<()> {
         let keys = self.block_keys(subject)?;
         self.inner.store.delete(&keys).await?;
+        self.forget_denial(subject);
         Ok(())
     }
 
@@ -190,6 +192,7 @@ impl Limiter {
             .store
             .set(&key, limit.to_string().into(), forever)
             .await?;
+        self.forget_denial(subject);
         Ok(())
     }
 
@@ -216,6 +219,7 @@ impl Limiter {
     pub async fn clear_limit(&self, subject: &UserId, period: Period) -> Result<()> {
         let key = self.inner.schema.key(&period.limit_key(subject.clone()));
         self.inner.store.delete_one(&key).await?;
+        self.forget_denial(subject);
         Ok(())
     }
 }

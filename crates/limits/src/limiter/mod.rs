@@ -3,17 +3,25 @@
 mod assertions;
 mod call;
 mod clock;
+mod denials;
 mod manage;
+mod options;
+mod outage;
 
 use std::{fmt, sync::Arc};
 
 use cachekit_keys::{KeySchema, UserId};
 use cachekit_store::{Result, Store};
 
-use self::call::{Ask, Charged, Op};
+pub use self::outage::Outage;
 pub(crate) use self::{
     call::{ATTEMPTS, numbers},
     clock::ServerClock,
+};
+use self::{
+    call::{Ask, Charged, Op},
+    denials::Denials,
+    outage::Standby,
 };
 use crate::{
     Limit, LimitStatus,
@@ -58,6 +66,9 @@ struct Inner {
     schema: KeySchema,
     limits: Vec<Limit>,
     clock: ServerClock,
+    standby: Standby,
+    denials: Option<Denials>,
+    shadow: bool,
 }
 
 /// The most limits of one limiter.
@@ -127,6 +138,9 @@ impl Limiter {
                 schema,
                 limits,
                 clock: ServerClock::default(),
+                standby: Standby::None,
+                denials: None,
+                shadow: false,
             }),
         }
     }
@@ -293,7 +307,8 @@ impl Limiter {
             ));
         }
         let units = units.min(decision.taken);
-        if units == 0 {
+        // What the store did not give it does not take back.
+        if units == 0 || decision.origin != Origin::Server {
             return self.status(subject).await;
         }
         let windows: Vec<i64> = decision
@@ -302,11 +317,56 @@ impl Limiter {
             .map(|status| status.window)
             .collect();
         let charged = self.ask(subject, &Ask::refund(units, &windows)).await?;
+        self.forget_denial(subject);
         let binding = tightest(&charged.statuses);
         Ok(charged.statuses[binding].clone())
     }
 
+    /// Decides by the store, or what stands in for it.
     async fn decide(&self, subject: &UserId, op: Op, cost: u64, need: u64) -> Result<Decision> {
+        let inner = &self.inner;
+        // Only what is asked for as a whole is denied for as long as the denial says.
+        let denials = inner
+            .denials
+            .as_ref()
+            .filter(|_| op == Op::Take && cost == need);
+        let remembered = denials.and_then(|denials| denials.find(subject, cost));
+        let mut decision = match remembered {
+            Some(decision) => decision,
+            None => match self.decide_here(subject, op, cost, need).await {
+                Ok(decision) => {
+                    if let Some(denials) = denials.filter(|_| !decision.allowed) {
+                        denials.remember(subject, &decision);
+                    }
+                    decision
+                }
+                Err(error) => {
+                    let call = (op, cost, need);
+                    inner
+                        .standby
+                        .decide(&inner.limits, subject, call, error)
+                        .await?
+                }
+            },
+        };
+        decision.shadow = inner.shadow;
+        Ok(decision)
+    }
+
+    /// Forgets a remembered denial, because something was given back.
+    fn forget_denial(&self, subject: &UserId) {
+        if let Some(denials) = &self.inner.denials {
+            denials.forget(subject);
+        }
+    }
+
+    async fn decide_here(
+        &self,
+        subject: &UserId,
+        op: Op,
+        cost: u64,
+        need: u64,
+    ) -> Result<Decision> {
         let Charged { taken, statuses } = self.ask(subject, &Ask::new(op, cost, need)).await?;
         let is_denial =
             |status: &LimitStatus| status.retry_after != Some(std::time::Duration::ZERO);
@@ -322,6 +382,7 @@ impl Limiter {
             asked: cost,
             taken,
             allowed,
+            shadow: false,
             statuses,
             binding,
             origin: Origin::Server,

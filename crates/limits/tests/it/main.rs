@@ -6,6 +6,7 @@ mod hammer;
 mod inflight;
 mod model_based;
 mod models;
+mod outages;
 mod quota_model;
 mod quota_twins;
 mod quotas;
