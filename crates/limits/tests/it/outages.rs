@@ -80,9 +80,10 @@ async fn in_an_outage_each_process_keeps_to_its_share() {
 
 #[tokio::test]
 async fn a_share_of_a_bucket_is_filled_at_a_share_of_the_rate() {
-    let store = Arc::new(MemoryStore::new());
+    let store = MemoryStore::new();
     let limit = Limit::token_bucket(12, MINUTE).unwrap();
-    let limiter = Limiter::new(store.clone(), KeySchema::plain(), limit);
+    let shared = Arc::new(store.clone());
+    let limiter = Limiter::new(shared, KeySchema::plain(), limit);
     let limiter = limiter.in_outage(Outage::Local { processes: 4 }).unwrap();
     store.close().await;
     // Closed for good is no outage.

@@ -37,7 +37,8 @@ async fn a_user_with_the_rights_of_the_kit_can_do_everything() {
         Limit::sliding_log(5, minute).unwrap().named("d").unwrap(),
         Limit::daily(5).unwrap(),
     ];
-    let limiter = Limiter::all_of(store.clone(), schema.clone(), limits).unwrap();
+    let limiter =
+        Limiter::all_of(Arc::<RedisStore>::clone(&store), schema.clone(), limits).unwrap();
     let decision = limiter.check(&user, 5).await.unwrap();
     limiter.refund(&user, &decision).await.unwrap();
     assert!(limiter.check(&user, 3).await.unwrap().is_allowed());
@@ -45,7 +46,8 @@ async fn a_user_with_the_rights_of_the_kit_can_do_everything() {
     limiter.block(&user, minute).await.unwrap();
     limiter.reset(&user).await.unwrap();
 
-    let leases = InFlightLimiter::new(store.clone(), schema.clone(), 2, minute).unwrap();
+    let leases =
+        InFlightLimiter::new(Arc::<RedisStore>::clone(&store), schema.clone(), 2, minute).unwrap();
     let lease = leases.acquire(&user, 2).await.unwrap().lease().unwrap();
     assert!(lease.renew().await.unwrap() && lease.release().await.unwrap());
 
