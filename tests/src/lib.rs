@@ -10,3 +10,6 @@ mod architecture {}
 
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
+
+#[doc = include_str!("../../docs/rate-limits.md")]
+mod rate_limits {}

@@ -30,6 +30,7 @@
 //! | [`codec`] | `cachekit-codec` | values to bytes: JSON, bincode, MessagePack, zstd; pure |
 //! | [`store`] | `cachekit-store` | the async store trait, the memory store, the Redis store, the error |
 //! | `patterns` | `cachekit-patterns` | typed caches and the handles of the three levels |
+//! | `limits` | `cachekit-limits` | rate limits, quotas, costs |
 //!
 //! What is used most is re-exported here at the top.
 //!
@@ -39,6 +40,7 @@
 //! - `bincode`: the bincode codec.
 //! - `zstd`: compression of values above 1 KiB.
 //! - `patterns`: the typed caches, and the methods of [`CacheKit`] that make them.
+//! - `limits`: rate limits and quotas, and the methods of [`CacheKit`] that make them.
 //!
 //! Opt-in:
 //! - `tls`: `rediss://` URLs.
@@ -50,6 +52,8 @@
 
 mod builder;
 mod kit;
+#[cfg(feature = "limits")]
+mod limits_of_kit;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod shutdown;
@@ -59,6 +63,8 @@ mod tests;
 
 pub use cachekit_codec as codec;
 pub use cachekit_keys as keys;
+#[cfg(feature = "limits")]
+pub use cachekit_limits as limits;
 #[cfg(feature = "patterns")]
 pub use cachekit_patterns as patterns;
 pub use cachekit_store as store;
@@ -69,6 +75,8 @@ pub use cachekit_keys::{
     ModelName, ModelVersion, Namespace, Pattern, ProjectId, ProjectKey, SessionId, SessionKey, Tag,
     Ttl, UserId,
 };
+#[cfg(feature = "limits")]
+pub use cachekit_limits::{Decision, Limit, Limiter, Quota, QuotaPlan};
 #[cfg(feature = "patterns")]
 pub use cachekit_patterns::{
     Cache, CacheBuilder, CacheCounts, GlobalCache, Invalidation, LevelCaches, Lookup, ProjectCache,

@@ -66,8 +66,8 @@ pub use channel::{Channel, ChannelPattern};
 pub use date::{CivilDate, CivilMonth};
 pub use error::KeyError;
 pub use families::{
-    CostKey, GlobalKey, KnownKey, ModelKey, ProjectKey, ProviderKey, QuotaKey, RateLimitKey,
-    SessionKey,
+    CostKey, GlobalKey, KnownKey, ModelKey, ProjectKey, ProviderKey, QuotaKey, QuotaRecord,
+    RateLimitKey, RateLimitState, SessionKey,
 };
 pub use family::{FieldReader, FieldWriter, KeyFamily};
 pub use field::KeyField;

@@ -36,6 +36,30 @@ pub enum CostKey {
         /// The month.
         month: CivilMonth,
     },
+    /// `cost:{user_id}:weekly:{date}`: the cost of the week that begins on that day.
+    Weekly {
+        /// The user: the owner of the key.
+        user: UserId,
+        /// The first day.
+        date: CivilDate,
+    },
+    /// `cost:{user_id}:period:{date}`: the cost of the billing period that begins on that day.
+    Period {
+        /// The user: the owner of the key.
+        user: UserId,
+        /// The first day.
+        date: CivilDate,
+    },
+    /// `cost:{user_id}:holds:amounts`: reserved amounts by the id of their reservation.
+    Holds {
+        /// The user: the owner of the key.
+        user: UserId,
+    },
+    /// `cost:{user_id}:holds:expiries`: when reservations end by themselves.
+    HoldExpiries {
+        /// The user: the owner of the key.
+        user: UserId,
+    },
 }
 
 impl CostKey {
@@ -52,7 +76,12 @@ impl CostKey {
     #[must_use]
     pub const fn user(&self) -> &UserId {
         match self {
-            Self::Daily { user, .. } | Self::Monthly { user, .. } => user,
+            Self::Daily { user, .. }
+            | Self::Monthly { user, .. }
+            | Self::Weekly { user, .. }
+            | Self::Period { user, .. }
+            | Self::Holds { user }
+            | Self::HoldExpiries { user } => user,
         }
     }
 }
@@ -64,6 +93,30 @@ impl KeyFamily for CostKey {
             "cost",
             &[Part::Owner, Part::Literal("monthly"), Part::IdUpTo(7)],
         ),
+        Shape::built_in(
+            "cost",
+            &[Part::Owner, Part::Literal("weekly"), Part::IdUpTo(10)],
+        ),
+        Shape::built_in(
+            "cost",
+            &[Part::Owner, Part::Literal("period"), Part::IdUpTo(10)],
+        ),
+        Shape::built_in(
+            "cost",
+            &[
+                Part::Owner,
+                Part::Literal("holds"),
+                Part::Literal("amounts"),
+            ],
+        ),
+        Shape::built_in(
+            "cost",
+            &[
+                Part::Owner,
+                Part::Literal("holds"),
+                Part::Literal("expiries"),
+            ],
+        ),
     ];
     const LEVEL: Level = Level::Global;
 
@@ -71,14 +124,24 @@ impl KeyFamily for CostKey {
         match self {
             Self::Daily { .. } => 0,
             Self::Monthly { .. } => 1,
+            Self::Weekly { .. } => 2,
+            Self::Period { .. } => 3,
+            Self::Holds { .. } => 4,
+            Self::HoldExpiries { .. } => 5,
         }
     }
 
     fn write(&self, fields: &mut FieldWriter<'_>) {
+        fields.owner(self.user());
         match self {
-            Self::Daily { user, date } => fields.owner(user).id(date),
-            Self::Monthly { user, month } => fields.owner(user).id(month),
-        };
+            Self::Daily { date, .. } | Self::Weekly { date, .. } | Self::Period { date, .. } => {
+                fields.id(date);
+            }
+            Self::Monthly { month, .. } => {
+                fields.id(month);
+            }
+            Self::Holds { .. } | Self::HoldExpiries { .. } => {}
+        }
     }
 
     fn read(shape: usize, fields: &mut FieldReader<'_>) -> Result<Self, KeyError> {
@@ -88,10 +151,20 @@ impl KeyFamily for CostKey {
                 user,
                 date: fields.id()?,
             },
-            _ => Self::Monthly {
+            1 => Self::Monthly {
                 user,
                 month: fields.id()?,
             },
+            2 => Self::Weekly {
+                user,
+                date: fields.id()?,
+            },
+            3 => Self::Period {
+                user,
+                date: fields.id()?,
+            },
+            4 => Self::Holds { user },
+            _ => Self::HoldExpiries { user },
         })
     }
 }

@@ -140,21 +140,31 @@ impl TryFrom<KnownKey> for GlobalKey {
 const MODEL: usize = 1;
 const PROVIDER: usize = 2;
 const RATE_LIMIT: usize = 3;
-const QUOTA: usize = 6;
-const COST: usize = 7;
+const QUOTA: usize = RATE_LIMIT + RateLimitKey::SHAPES.len();
+const COST: usize = QUOTA + QuotaKey::SHAPES.len();
+const END: usize = COST + CostKey::SHAPES.len();
+
+/// The shapes of all families in order.
+const ALL: [Shape; END] = {
+    let mut all = [Shape::free(); END];
+    all[MODEL] = ModelKey::SHAPES[0];
+    all[PROVIDER] = ProviderKey::SHAPES[0];
+    let mut at = RATE_LIMIT;
+    while at < END {
+        all[at] = if at < QUOTA {
+            RateLimitKey::SHAPES[at - RATE_LIMIT]
+        } else if at < COST {
+            QuotaKey::SHAPES[at - QUOTA]
+        } else {
+            CostKey::SHAPES[at - COST]
+        };
+        at += 1;
+    }
+    all
+};
 
 impl KeyFamily for GlobalKey {
-    const SHAPES: &'static [Shape] = &[
-        Shape::free(),
-        ModelKey::SHAPES[0],
-        ProviderKey::SHAPES[0],
-        RateLimitKey::SHAPES[0],
-        RateLimitKey::SHAPES[1],
-        RateLimitKey::SHAPES[2],
-        QuotaKey::SHAPES[0],
-        CostKey::SHAPES[0],
-        CostKey::SHAPES[1],
-    ];
+    const SHAPES: &'static [Shape] = &ALL;
     const LEVEL: Level = Level::Global;
 
     fn shape(&self) -> usize {
@@ -187,7 +197,7 @@ impl KeyFamily for GlobalKey {
             MODEL => Text::Model(ModelKey::read(0, fields)?),
             PROVIDER => Text::Provider(ProviderKey::read(0, fields)?),
             RATE_LIMIT..QUOTA => Text::RateLimit(RateLimitKey::read(shape - RATE_LIMIT, fields)?),
-            QUOTA => Text::Quota(QuotaKey::read(0, fields)?),
+            QUOTA..COST => Text::Quota(QuotaKey::read(shape - QUOTA, fields)?),
             _ => Text::Cost(CostKey::read(shape - COST, fields)?),
         }))
     }

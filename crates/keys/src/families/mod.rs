@@ -18,6 +18,6 @@ pub use known::KnownKey;
 pub use model::ModelKey;
 pub use project::ProjectKey;
 pub use provider::ProviderKey;
-pub use quota::QuotaKey;
-pub use rate_limit::RateLimitKey;
+pub use quota::{QuotaKey, QuotaRecord};
+pub use rate_limit::{RateLimitKey, RateLimitState};
 pub use session::SessionKey;

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     BoundedSegment, CivilDate, ContentHash, CostKey, GlobalKey, Key, KeyError, KeyFamily, KeyPath,
     KeySchema, KnownKey, ModelKey, ModelName, ModelVersion, Namespace, ProjectId, ProjectKey,
-    ProviderKey, ProviderMetric, ProviderName, QuotaKey, QuotaMetric, RateLimitKey, Segment,
-    SessionId, SessionKey, UserId,
+    ProviderKey, ProviderMetric, ProviderName, QuotaKey, QuotaMetric, QuotaRecord, RateLimitKey,
+    RateLimitState, Segment, SessionId, SessionKey, UserId,
 };
 
 fn user() -> impl Strategy<Value = UserId> {
@@ -92,6 +92,21 @@ fn of_a_user() -> impl Strategy<Value = KnownKey> {
             .prop_map(|(user, date)| KnownKey::RateLimit(RateLimitKey::Requests { user, date })),
         user().prop_map(|user| KnownKey::RateLimit(RateLimitKey::DailyLimit { user })),
         user().prop_map(|user| KnownKey::RateLimit(RateLimitKey::MonthlyLimit { user })),
+        (user(), date()).prop_map(|(user, date)| {
+            KnownKey::RateLimit(RateLimitKey::MonthlyRequests {
+                user,
+                month: date.civil_month(),
+            })
+        }),
+        (
+            user(),
+            proptest::sample::select(RateLimitState::ALL),
+            raw_id()
+        )
+            .prop_map(|(user, state, name)| {
+                let name = Segment::new(name).expect("a short id");
+                KnownKey::RateLimit(RateLimitKey::State { user, state, name })
+            }),
         (user(), raw_id(), date()).prop_map(|(user, metric, date)| {
             KnownKey::Quota(QuotaKey::new(
                 user,
@@ -99,6 +114,14 @@ fn of_a_user() -> impl Strategy<Value = KnownKey> {
                 date,
             ))
         }),
+        (user(), raw_id(), quota_record()).prop_map(|(user, metric, record)| {
+            let metric = QuotaMetric::new(metric).expect("a short id");
+            KnownKey::Quota(QuotaKey::of(user, metric, record))
+        }),
+        (user(), date()).prop_map(|(user, date)| KnownKey::Cost(CostKey::Weekly { user, date })),
+        (user(), date()).prop_map(|(user, date)| KnownKey::Cost(CostKey::Period { user, date })),
+        user().prop_map(|user| KnownKey::Cost(CostKey::Holds { user })),
+        user().prop_map(|user| KnownKey::Cost(CostKey::HoldExpiries { user })),
         (user(), date()).prop_map(|(user, date)| KnownKey::Cost(CostKey::Daily { user, date })),
         (user(), date()).prop_map(|(user, date)| {
             KnownKey::Cost(CostKey::Monthly {
@@ -106,6 +129,19 @@ fn of_a_user() -> impl Strategy<Value = KnownKey> {
                 month: date.civil_month(),
             })
         }),
+    ]
+}
+
+fn quota_record() -> impl Strategy<Value = QuotaRecord> {
+    prop_oneof![
+        date().prop_map(QuotaRecord::Week),
+        date().prop_map(QuotaRecord::Period),
+        date().prop_map(|date| QuotaRecord::Month(date.civil_month())),
+        proptest::sample::select(&[
+            QuotaRecord::Gauge,
+            QuotaRecord::Holds,
+            QuotaRecord::HoldExpiries
+        ]),
     ]
 }
 
@@ -243,11 +279,16 @@ fn the_specification_is_rendered_to_the_letter() {
         "provider:openai:health_status",
         "provider:openai:rate_limit_status",
         "ratelimit:user123:requests:2024-12-02",
+        "ratelimit:user123:requests:monthly:2024-12",
+        "ratelimit:user123:bucket:requests",
+        "ratelimit:user123:block:requests",
         "ratelimit:user123:daily_limit",
         "ratelimit:user123:monthly_limit",
         "quota:user123:api_calls:2024-12-02",
         "quota:user123:analysis_runs:2024-12-02",
         "quota:user123:storage_bytes:2024-12-02",
+        "quota:user123:storage_bytes:gauge:current",
+        "quota:user123:api_calls:monthly:2024-12",
         "cost:user123:2024-12-02",
         "cost:user123:monthly:2024-12",
     ] {

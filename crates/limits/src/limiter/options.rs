@@ -1,0 +1,97 @@
+//! Options of a limiter, beyond its limits.
+
+use std::{sync::Arc, time::Duration};
+
+use cachekit_store::Result;
+
+use super::{
+    Inner, Limiter,
+    clock::ServerClock,
+    denials::Denials,
+    outage::{Outage, Standby},
+};
+
+/// The most subjects whose denials are remembered.
+const REMEMBERED: usize = 10_000;
+
+impl Limiter {
+    /// What checks answer while the store is away. Default: [`Outage::Fail`].
+    ///
+    /// # Errors
+    /// [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for 0 processes, or so many that a share is out of range.
+    ///
+    /// # Examples
+    /// See [`Outage`].
+    pub fn in_outage(self, outage: Outage) -> Result<Self> {
+        let standby = Standby::new(outage, &self)?;
+        Ok(self.with(|inner| inner.standby = standby))
+    }
+
+    /// Lets everything pass, and tells what would have been denied
+    /// ([`is_denied_in_shadow`](crate::Decision::is_denied_in_shadow)): to try a limit on live traffic. What passes is counted
+    /// as long as the limit has room.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use cachekit_keys::{KeySchema, UserId};
+    /// # use cachekit_limits::{Limit, Limiter};
+    /// # use cachekit_store::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// let store = Arc::new(MemoryStore::new());
+    /// let limiter = Limiter::new(store, KeySchema::plain(), Limit::daily(1)?).in_shadow();
+    /// let user = UserId::new("user123")?;
+    /// assert!(!limiter.check(&user, 1).await?.is_denied_in_shadow());
+    /// let second = limiter.check(&user, 1).await?;
+    /// assert!(second.is_allowed() && second.is_denied_in_shadow());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn in_shadow(self) -> Self {
+        self.with(|inner| inner.shadow = true)
+    }
+
+    /// Remembers denials in the process, each until its cost may pass, but for at most `longest`: who keeps knocking costs no
+    /// round trip. At most 10 000 subjects are remembered, further ones are asked for as ever.
+    ///
+    /// What another process gives back or resets is seen when `longest` is over; what this limiter and its clones do, at
+    /// once.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use cachekit_keys::{KeySchema, UserId};
+    /// # use cachekit_limits::{Limit, Limiter, Origin};
+    /// # use cachekit_store::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// let store = Arc::new(MemoryStore::new());
+    /// let limiter = Limiter::new(store, KeySchema::plain(), Limit::daily(1)?)
+    ///     .remembering_denials(Duration::from_secs(5));
+    /// let user = UserId::new("user123")?;
+    /// assert!(limiter.check(&user, 1).await?.is_allowed());
+    /// assert_eq!(limiter.check(&user, 1).await?.origin(), Origin::Server);
+    /// assert_eq!(limiter.check(&user, 1).await?.origin(), Origin::DenialCache);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn remembering_denials(self, longest: Duration) -> Self {
+        self.with(|inner| inner.denials = Some(Denials::new(REMEMBERED, longest)))
+    }
+
+    fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
+        let inner = &*self.inner;
+        let mut changed = Inner {
+            store: Arc::clone(&inner.store),
+            schema: inner.schema.clone(),
+            limits: inner.limits.clone(),
+            clock: ServerClock::default(),
+            standby: inner.standby.clone(),
+            denials: inner.denials.clone(),
+            shadow: inner.shadow,
+        };
+        change(&mut changed);
+        Self {
+            inner: Arc::new(changed),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+-- Amounts on several windows of the calendar at once. KEYS: the records of reservations (a hash), when their next change is due
+-- (a sorted set), then the counters. A record is `state:reserved:charged:window=end,...`, with the states held, expired,
+-- committed and dropped. What is held is summed up by window in the same hash.
+local op, id, amount, span, overrun = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local records, due = KEYS[1], KEYS[2]
+local keep, extra = tonumber(ARGV[6]), tonumber(ARGV[7])
+next_key, next_arg = 2, 7
+local windows, counters = {}, {}
+while next_arg < #ARGV do
+  next_arg = next_arg + 1
+  local window = { word = ARGV[next_arg], most = arg() }
+  for _ = 1, arg() do
+    local counter, from, to = key(), arg(), arg()
+    counters[window.word .. '=' .. int(to)] = { name = counter, ends = to }
+    if from <= now and now < to then window.name, window.ends = counter, to end
+  end
+  if not window.name then return {-1, now} end
+  window.place = window.word .. '=' .. int(window.ends)
+  windows[#windows + 1] = window
+end
+local function add(place, delta)
+  local counter = counters[place]
+  if not counter or delta == 0 then return end
+  redis.call('INCRBY', counter.name, int(delta))
+  -- What has no end is what is there, and does not go away by itself.
+  if counter.ends < 9007199254740991 then
+    redis.call('PEXPIRE', counter.name, int(math.ceil(math.max(counter.ends - now, 0) / 1000) + extra))
+  end
+end
+local function hold(place, delta)
+  if delta == 0 then return end
+  if redis.call('HINCRBY', records, 'h:' .. place, int(delta)) <= 0 then
+    redis.call('HDEL', records, 'h:' .. place)
+  end
+end
+local function read(name)
+  local text = redis.call('HGET', records, 'r:' .. name)
+  if not text then return nil end
+  local state, reserved, charged, places = string.match(text, '^(%a):(%d+):(%d+):(.*)$')
+  reserved, charged = whole(reserved), whole(charged)
+  if not (reserved and charged) then return nil end
+  local record = { state = state, reserved = reserved, charged = charged, places = {} }
+  for place in string.gmatch(places, '[^,]+') do record.places[#record.places + 1] = place end
+  return record
+end
+local function write(name, record, at)
+  local text = record.state .. ':' .. int(record.reserved) .. ':' .. int(record.charged) .. ':' .. table.concat(record.places, ',')
+  redis.call('HSET', records, 'r:' .. name, text)
+  redis.call('ZADD', due, int(at), name)
+  local life = int(math.ceil(2 * keep / 1000))
+  redis.call('PEXPIRE', records, life)
+  redis.call('PEXPIRE', due, life)
+end
+local function free(record)
+  if record.state == 'h' then
+    for _, place in ipairs(record.places) do hold(place, -record.reserved) end
+  end
+end
+-- Frees what was held too long, and forgets what has ended for long, a few at a time.
+local past = redis.call('ZRANGE', due, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, 32, 'WITHSCORES')
+for i = 1, #past, 2 do
+  local name, forgotten = past[i], tonumber(past[i + 1]) + keep
+  local record = read(name)
+  local was_held = record and record.state == 'h'
+  if was_held then free(record) end
+  if was_held and forgotten > now then
+    record.state = 'x'
+    write(name, record, forgotten)
+  else
+    redis.call('HDEL', records, 'r:' .. name)
+    redis.call('ZREM', due, name)
+  end
+end
+for _, window in ipairs(windows) do
+  window.used = whole(redis.call('GET', window.name)) or 0
+  window.held = math.max(whole(redis.call('HGET', records, 'h:' .. window.place)) or 0, 0)
+end
+local function reply(status, number)
+  local answer = {status, now, number}
+  for _, window in ipairs(windows) do
+    answer[#answer + 1] = whole(redis.call('GET', window.name)) or 0
+    answer[#answer + 1] = whole(redis.call('HGET', records, 'h:' .. window.place)) or 0
+    answer[#answer + 1] = window.ends
+  end
+  return answer
+end
+-- Whether all windows have room; -3 where a sum would not be exact.
+local function room()
+  local passes = 1
+  for _, window in ipairs(windows) do
+    local sum = window.used + window.held + amount
+    if sum > 4503599627370496 then return -3 end
+    if window.most >= 0 and sum > window.most then passes = 0 end
+  end
+  return passes
+end
+if op == 'usage' then return reply(1, 0) end
+if op == 'charge' or op == 'add' then
+  local passes = room()
+  if passes == -3 or (passes == 0 and op == 'charge') then return reply(passes, 0) end
+  for _, window in ipairs(windows) do add(window.place, math.max(amount, -window.used)) end
+  return reply(1, amount)
+end
+local record = read(id)
+if op == 'reserve' then
+  if record and record.state ~= 'x' then
+    return reply(record.state == 'd' and -5 or 2, record.reserved)
+  end
+  if redis.call('ZCARD', due) >= 10000 then return reply(-6, 0) end
+  local passes = room()
+  if passes ~= 1 then return reply(passes, 0) end
+  record = { state = 'h', reserved = amount, charged = 0, places = {} }
+  for index, window in ipairs(windows) do
+    record.places[index] = window.place
+    hold(window.place, amount)
+  end
+  write(id, record, now + span)
+  return reply(1, amount)
+end
+if not record then return reply(-2, 0) end
+if op == 'extend' then
+  if record.state ~= 'h' then return reply(0, 0) end
+  write(id, record, now + span)
+  return reply(1, record.reserved)
+end
+if op == 'cancel' then
+  if record.state == 'c' then return reply(-7, record.charged) end
+  if record.state == 'd' then return reply(2, 0) end
+  free(record)
+  record.state = 'd'
+  write(id, record, now + keep)
+  return reply(1, 0)
+end
+if record.state == 'd' then return reply(-5, 0) end
+if record.state == 'c' then return reply(2, record.charged) end
+local charge = amount
+if charge > record.reserved and overrun == 'reject' then return reply(-4, record.reserved) end
+if overrun == 'cap' then charge = math.min(charge, record.reserved) end
+free(record)
+for _, place in ipairs(record.places) do add(place, charge) end
+record.state, record.charged = 'c', charge
+write(id, record, now + keep)
+return reply(1, charge)

@@ -1,0 +1,124 @@
+//! What every algorithm answers before anything is written, and the helpers that the twins share.
+
+use bytes::Bytes;
+use cachekit_keys::{Key, Ttl};
+use cachekit_store::{Error, ErrorKind, Result, SetOptions, Transaction};
+
+/// The largest limit of a sliding window: its counts are multiplied with each other, and stay below 2^53.
+pub(crate) const MAX_SLIDING: i64 = 1 << 26;
+
+/// The first number that is not exact in a script.
+const MAX_EXACT: i64 = 1 << 53;
+
+/// One limit of one subject at one moment.
+pub(super) trait Plan {
+    fn limit(&self) -> i64;
+    /// The most that would pass now.
+    fn free(&self) -> i64;
+    /// Microseconds until `cost` passes, where it does not now and is not above the limit.
+    fn retry(&mut self, tx: &mut dyn Transaction, cost: i64) -> Result<i64>;
+    /// Microseconds until nothing is in use any more.
+    fn reset(&self) -> i64;
+    /// Which window this is; 0 where there is none.
+    fn window(&self) -> i64;
+    /// Whether the stored state was impossible, because a clock went back or the limit was lowered.
+    fn repair(&self) -> bool;
+    /// Writes the state as it was understood.
+    fn save(&mut self, tx: &mut dyn Transaction) -> Result<()>;
+    fn take(&mut self, tx: &mut dyn Transaction, cost: i64) -> Result<()>;
+    /// Gives back up to `cost`, if `window` is still the present one; answers how much.
+    fn refund(&mut self, tx: &mut dyn Transaction, cost: i64, window: i64) -> Result<i64>;
+}
+
+/// Takes keys and arguments in their order.
+pub(crate) struct Reader<'a> {
+    pub(crate) keys: std::slice::Iter<'a, Key>,
+    pub(crate) args: std::slice::Iter<'a, Bytes>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn key(&mut self) -> Result<&'a Key> {
+        self.keys.next().ok_or_else(|| malformed("a key"))
+    }
+
+    pub(crate) fn word(&mut self) -> Result<&'a [u8]> {
+        let arg = self.args.next().ok_or_else(|| malformed("an argument"))?;
+        Ok(arg)
+    }
+
+    pub(crate) fn arg(&mut self) -> Result<i64> {
+        number(self.word()?).ok_or_else(|| malformed("a number"))
+    }
+
+    pub(crate) fn has_more(&self) -> bool {
+        self.args.len() > 0
+    }
+}
+
+pub(super) fn malformed(what: &str) -> Error {
+    Error::new(ErrorKind::Unexpected, "limit")
+        .with_detail(format!("{what} is missing in a script's call"))
+}
+
+/// Digits and nothing else, up to 16 of them; what is above 2^53 counts as 2^53.
+pub(crate) fn whole(text: &[u8]) -> Option<i64> {
+    if text.is_empty() || text.len() > 16 || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    number(text).map(|number| number.min(MAX_EXACT))
+}
+
+fn number(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The fields of `a:b:c`, each a whole number.
+pub(super) fn fields<const N: usize>(text: &[u8]) -> Option<[i64; N]> {
+    let mut numbers = [0; N];
+    let mut parts = text.split(|byte| *byte == b':');
+    for number in &mut numbers {
+        *number = whole(parts.next()?)?;
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
+/// The time as the scripts calculate with it.
+pub(crate) fn now(tx: &dyn Transaction) -> i64 {
+    i64::try_from(tx.now()).unwrap_or(MAX_EXACT)
+}
+
+/// Milliseconds that cover `micros`, for a key's TTL.
+pub(super) fn ttl(micros: i64) -> Result<Ttl> {
+    ttl_millis(div_ceil(micros, 1000))
+}
+
+pub(crate) fn ttl_millis(millis: i64) -> Result<Ttl> {
+    Ok(Ttl::from_millis(millis.max(1))?)
+}
+
+/// Writes what lives until `left` microseconds from now.
+pub(super) fn put(tx: &mut dyn Transaction, key: &Key, text: String, left: i64) -> Result<()> {
+    tx.set(key, text.into(), SetOptions::ttl(ttl(left)?))?;
+    Ok(())
+}
+
+pub(crate) fn div_ceil(a: i64, b: i64) -> i64 {
+    a.div_euclid(b) + i64::from(a.rem_euclid(b) > 0)
+}
+
+/// floor(a * b / c)
+pub(super) fn scaled(a: i64, b: i64, c: i64) -> i64 {
+    let exact = i128::from(a) * i128::from(b) / i128::from(c);
+    i64::try_from(exact).unwrap_or(i64::MAX)
+}
+
+/// Times and sums lie far below 2^53, where every whole number is a score.
+#[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+pub(crate) fn score(number: i64) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "scores are whole numbers")]
+pub(crate) fn exact(score: f64) -> i64 {
+    score as i64
+}
