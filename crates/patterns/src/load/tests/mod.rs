@@ -1,0 +1,8 @@
+//! Loads under test, in memory and under paused time.
+
+mod failures;
+mod gate;
+mod refresh;
+mod shared;
+mod stale;
+mod support;
