@@ -40,7 +40,8 @@ async fn while_the_server_is_frozen_the_origin_answers_with_one_load_for_all_who
     server.resume().await.unwrap();
     let start = Instant::now();
     loop {
-        let loader = || origin.clone().after(Duration::ZERO);
+        let loading = origin.clone().after(Duration::ZERO);
+        let loader = || loading;
         let cached = process.cache.fetch(&tree(), loader).await.unwrap();
         if cached.origin == Origin::Fresh {
             break;
@@ -85,7 +86,8 @@ async fn a_server_killed_in_mid_load_costs_nobody_the_answer() {
     server.restart().await.unwrap();
     let start = Instant::now();
     loop {
-        let loader = || origin.clone().after(Duration::ZERO);
+        let loading = origin.clone().after(Duration::ZERO);
+        let loader = || loading;
         let cached = process.cache.fetch(&tree(), loader).await.unwrap();
         if cached.origin == Origin::Fresh {
             break;
@@ -111,7 +113,8 @@ async fn a_server_flushed_in_mid_load_keeps_nothing_of_it() {
     origin.open();
     let first = first.await.unwrap().unwrap();
     assert_eq!(first.value.as_deref(), Some("v0"));
-    let loader = || origin.clone().after(Duration::ZERO);
+    let loading = origin.clone().after(Duration::ZERO);
+    let loader = || loading;
     let next = process.cache.fetch(&tree(), loader).await.unwrap();
     assert_eq!(
         (next.origin, next.value.as_deref()),

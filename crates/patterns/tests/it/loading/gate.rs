@@ -90,10 +90,8 @@ async fn gate(url: &str, way: Way, has_value: bool) {
             let cached = caller.await.unwrap().unwrap();
             assert_eq!(cached.value.as_deref(), Some("v1"), "{what}: {cached:?}");
         }
-        let left = writing
-            .cache
-            .fetch(&tree(), || origin.clone().after(Duration::ZERO))
-            .await;
+        let again = origin.clone().after(Duration::ZERO);
+        let left = writing.cache.fetch(&tree(), || again).await;
         assert_eq!(
             left.unwrap().value.as_deref(),
             Some("v1"),
