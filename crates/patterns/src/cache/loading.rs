@@ -1,6 +1,6 @@
 //! Reading through the cache: a value from the store, or from the loader.
 
-use std::{error::Error as StdError, sync::Arc};
+use std::{collections::HashMap, error::Error as StdError, hash::Hash, sync::Arc};
 
 use cachekit_keys::KeyFamily;
 use cachekit_store::{Error, ErrorKind, Result};
@@ -11,7 +11,7 @@ use crate::{
     CacheCounts, Cached, LoadContext, LoadOptions, Loaded, Origin,
     access::Found,
     index::tag_roots,
-    load::{Request, Seen, Slot, is_away},
+    load::{BoxError, ManyLoader, Member, Request, Seen, Slot, is_away},
 };
 
 impl<K, V> Cache<K, V>
@@ -196,8 +196,111 @@ where
         }
         let request = self.request(key, options, loader)?;
         // Boxed, so that a hit does not carry the size of what only a miss needs.
-        let load = Arc::clone(&self.engine).load(self.tasks.clone(), request, look);
+        let load = Arc::clone(&self.engine).load(self.tasks.clone(), request, look, None);
         Box::pin(load).await
+    }
+
+    /// Reads many values, and loads those that are missing with one call of the loader; answers for each key, in their order.
+    ///
+    /// The keys are read in one round trip and the missing ones' leases taken in another. The loader is called once, with just
+    /// the keys whose leases this call got; what it leaves out of its map does not exist, and is stored as
+    /// [negative](Loaded::negative). Keys that others are loading are waited for. The loader is called again, for a single
+    /// key, only where such another fails, or what it loaded was invalidated meanwhile.
+    ///
+    /// # Errors
+    /// Of the call as a whole: [`InvalidInput`](ErrorKind::InvalidInput) where the cache declares too many tags. All else is
+    /// the outcome of a key, and as in [`get_or_load`](Self::get_or_load) without `NotFound`.
+    ///
+    /// # Cancel safety
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// use std::collections::HashMap;
+    ///
+    /// use cachekit_patterns::Loaded;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, u32>::builder(store, KeySchema::plain()).build()?;
+    /// let project = ProjectId::new("proj456")?;
+    /// let keys = [ProjectKey::file_tree(project.clone()), ProjectKey::recent_issues(project)];
+    /// cache.set(&keys[0], &1).await?;
+    /// let values = cache
+    ///     .get_or_load_many(&keys, |missing: Vec<ProjectKey>| async move {
+    ///         let values = missing.into_iter().map(|key| (key, Loaded::value(2)));
+    ///         Ok::<_, std::io::Error>(values.collect::<HashMap<_, _>>())
+    ///     })
+    ///     .await?;
+    /// assert_eq!(values[0].as_ref().unwrap().value, Some(1));
+    /// assert_eq!(values[1].as_ref().unwrap().value, Some(2));
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_or_load_many<F, Fut, E>(
+        &self,
+        keys: &[K],
+        loader: F,
+    ) -> Result<Vec<Result<Cached<V>>>>
+    where
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<HashMap<K, Loaded<V>>, E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stored = self.keys(keys);
+        let looks = self.engine.look_many(&stored).await;
+        let loader = many_loader(keys.to_vec(), loader);
+        let (mut answers, mut missing) = (Vec::with_capacity(keys.len()), Vec::new());
+        let mut counts = CacheCounts::default();
+        for (index, look) in looks.into_iter().enumerate() {
+            counts += match &look {
+                Ok(look) => look.found.counts(),
+                Err(_) => CacheCounts {
+                    misses: 1,
+                    ..CacheCounts::default()
+                },
+            };
+            let single = Arc::clone(&loader);
+            let single = move |_| async move { single(vec![index]).await.map(only) };
+            let request = |this: &Self| this.request(&keys[index], &LoadOptions::new(), single);
+            match look {
+                Ok(look) => match look.found {
+                    Found::Fresh(ref hit) => {
+                        answers.push(Some(Ok(hit.clone().cached(Origin::Fresh))));
+                        if self.engine.is_due(hit) {
+                            let seen = Seen::of(&look);
+                            self.engine.refresh(&self.tasks, request(self)?, seen);
+                        }
+                    }
+                    _ => {
+                        answers.push(None);
+                        missing.push(Member::new(index, request(self)?, Ok(look)));
+                    }
+                },
+                Err(error) => {
+                    answers.push(None);
+                    missing.push(Member::new(index, request(self)?, Err(error)));
+                }
+            }
+        }
+        self.access.base().counters.add(counts);
+        let engine = Arc::clone(&self.engine);
+        let loaded = Box::pin(engine.load_many(self.tasks.clone(), missing, loader)).await;
+        for (index, answer) in loaded {
+            answers[index] = Some(answer);
+        }
+        let unexpected = || Err(Error::new(ErrorKind::Unexpected, "load"));
+        let answers = answers.into_iter();
+        Ok(answers
+            .map(|answer| answer.unwrap_or_else(unexpected))
+            .collect())
     }
 
     fn request<F, Fut, T, E>(&self, key: &K, options: &LoadOptions, loader: F) -> Result<Request<V>>
@@ -223,4 +326,30 @@ where
             loader: Slot::new(loader),
         })
     }
+}
+
+/// A loader of many keys as a loader of many places among them: one answer for each place, in their order.
+fn many_loader<K, V, F, Fut, E>(keys: Vec<K>, loader: F) -> ManyLoader<V>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Send + 'static,
+    F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<HashMap<K, Loaded<V>>, E>> + Send + 'static,
+    E: Into<BoxError>,
+{
+    Arc::new(move |places: Vec<usize>| {
+        let wanted: Vec<K> = places.iter().map(|&place| keys[place].clone()).collect();
+        let loading = loader(wanted.clone());
+        Box::pin(async move {
+            let mut found = loading.await.map_err(Into::into)?;
+            let answers = wanted.iter().map(|key| found.remove(key));
+            Ok(answers
+                .map(|answer| answer.unwrap_or_else(Loaded::negative))
+                .collect())
+        })
+    })
+}
+
+fn only<V>(answers: Vec<Loaded<V>>) -> Loaded<V> {
+    answers.into_iter().next().unwrap_or_else(Loaded::negative)
 }

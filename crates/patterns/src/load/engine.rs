@@ -32,13 +32,22 @@ use crate::{
 /// How often a caller joins a load whose result it may not have, before it loads for itself.
 const ROUNDS: usize = 3;
 
+/// With whom a load without a lease is shared.
+enum Company<V> {
+    /// With those on a flight that is under way.
+    Known(Ticket<V>),
+    /// With others who found the store of no help.
+    Others,
+    None,
+}
+
 /// What loads for one cache.
 pub(crate) struct Engine<V> {
     pub(super) access: Access,
     pub(super) policy: Policy,
     pub(super) flights: Arc<Flights<V>>,
     /// Loads without a lease, which no invalidation reaches: for those alone who found the store of no help.
-    unleased: Arc<Flights<V>>,
+    pub(super) unleased: Arc<Flights<V>>,
     pub(super) permits: Semaphore,
     pub(super) setbacks: Setbacks,
     /// The moving average of load times, in microseconds; 0 before the first.
@@ -110,7 +119,7 @@ where
     }
 
     /// What could be served although it is not fresh.
-    fn stale(look: &Look<V>) -> Option<Hit<V>> {
+    pub(super) fn stale(look: &Look<V>) -> Option<Hit<V>> {
         match &look.found {
             Found::Stale(hit) if hit.value.is_some() => Some(hit.clone()),
             _ => None,
@@ -131,12 +140,16 @@ where
         tasks: Tasks,
         request: Request<V>,
         look: Result<Look<V>>,
+        mut first: Option<Ticket<V>>,
     ) -> Result<Cached<V>> {
         let start = Instant::now();
         let mut look = match look {
             Ok(look) => look,
             Err(error) if is_away(&error) => {
-                return self.load_unleased(&tasks, request, None, true, start).await;
+                let company = first.map_or(Company::Others, Company::Known);
+                return self
+                    .load_unleased(&tasks, request, None, company, start)
+                    .await;
             }
             Err(error) => return Err(error),
         };
@@ -144,7 +157,9 @@ where
             let stale = Self::stale(&look);
             match look.found {
                 Found::Unreadable(ref error) if error.kind() == ErrorKind::Newer => {
-                    return self.load_unleased(&tasks, request, None, true, start).await;
+                    return self
+                        .load_unleased(&tasks, request, None, Company::Others, start)
+                        .await;
                 }
                 _ => {}
             }
@@ -153,7 +168,10 @@ where
             {
                 return Ok(self.serve_stale(stale.clone()));
             }
-            let (mut ticket, flying) = self.flights.join_or_start(&request.key);
+            let (mut ticket, flying) = match first.take() {
+                Some(ticket) => (ticket, None),
+                None => self.flights.join_or_start(&request.key),
+            };
             if let Some(flying) = flying {
                 let seen = Seen::of(&look);
                 let flight = Arc::clone(&self).fly(flying, request.clone(), seen, Mode::Load);
@@ -178,7 +196,7 @@ where
                 Outcome::Refused(error) => return Err(error),
                 Outcome::Away => {
                     return self
-                        .load_unleased(&tasks, request, stale, true, start)
+                        .load_unleased(&tasks, request, stale, Company::Others, start)
                         .await;
                 }
                 Outcome::Found(..) | Outcome::Private(_) | Outcome::Nothing => {}
@@ -187,7 +205,7 @@ where
                 Ok(look) => look,
                 Err(error) if is_away(&error) => {
                     return self
-                        .load_unleased(&tasks, request, stale, true, start)
+                        .load_unleased(&tasks, request, stale, Company::Others, start)
                         .await;
                 }
                 Err(error) => return Err(error),
@@ -197,7 +215,7 @@ where
             }
         }
         let stale = Self::stale(&look);
-        self.load_unleased(&tasks, request, stale, false, start)
+        self.load_unleased(&tasks, request, stale, Company::None, start)
             .await
     }
 
@@ -207,14 +225,16 @@ where
         tasks: &Tasks,
         request: Request<V>,
         stale: Option<Hit<V>>,
-        together: bool,
+        company: Company<V>,
         start: Instant,
     ) -> Result<Cached<V>> {
-        let (mut ticket, flying) = if together {
-            self.unleased.join_or_start(&request.key)
-        } else {
-            let (ticket, flying) = self.unleased.start_alone(&request.key);
-            (ticket, Some(flying))
+        let (mut ticket, flying) = match company {
+            Company::Known(ticket) => (ticket, None),
+            Company::Others => self.unleased.join_or_start(&request.key),
+            Company::None => {
+                let (ticket, flying) = self.unleased.start_alone(&request.key);
+                (ticket, Some(flying))
+            }
         };
         let soft = self.soft_deadline(&request, start);
         if let Some(flying) = flying {

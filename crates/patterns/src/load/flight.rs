@@ -41,6 +41,19 @@ pub(crate) struct Seen<V> {
     value: Option<V>,
 }
 
+impl<V> Seen<V> {
+    pub(super) const fn nothing() -> Self {
+        Self {
+            digest: None,
+            value: None,
+        }
+    }
+
+    pub(super) fn into_value(self) -> Option<V> {
+        self.value
+    }
+}
+
 impl<V: Clone> Seen<V> {
     pub(crate) fn of(look: &Look<V>) -> Self {
         Self {
@@ -54,9 +67,17 @@ impl<V: Clone> Seen<V> {
 }
 
 /// How a flight ended, and whether the lease is still to be given back.
-struct End<V> {
-    outcome: Outcome<V>,
-    release: bool,
+pub(super) struct End<V> {
+    pub(super) outcome: Outcome<V>,
+    pub(super) release: bool,
+}
+
+/// What becomes of a loader's answer.
+pub(super) enum Settled<V> {
+    Store(Write, Option<V>),
+    /// It is given and not stored.
+    Give(Option<V>),
+    Ended(End<V>),
 }
 
 impl<V> End<V> {
@@ -107,9 +128,7 @@ where
     ) {
         let permit = timeout(request.hard_timeout, self.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
-            let error = Error::new(ErrorKind::Overloaded, "load")
-                .with_detail("too many loads are under way without the store")
-                .with_key(&request.key);
+            let error = overloaded(&request.key);
             return flying.finish(Outcome::Failed(error));
         };
         let unknown = stale.clone();
@@ -198,9 +217,19 @@ where
     }
 
     async fn take(&self, request: &Request<V>, seen: &Seen<V>, token: &Token) -> Result<Taken> {
+        let base = self.access.base();
+        let taken = lease::take(&*base.store, &[self.wish(request, seen, token)]).await?;
+        let taken = taken.into_iter().next();
+        let (now, taken) = taken.ok_or_else(|| Error::new(ErrorKind::Unexpected, "lease_take"))?;
+        base.clock.learn(now);
+        Ok(taken)
+    }
+
+    /// The lease that a flight wants.
+    pub(super) fn wish(&self, request: &Request<V>, seen: &Seen<V>, token: &Token) -> Take {
         let ttl = self.policy.lease_ttl;
         let life = request.hard_timeout.saturating_add(ttl.as_duration());
-        let take = Take {
+        Take {
             key: request.key.clone(),
             roots: request.roots.clone(),
             tags: request.tags.clone(),
@@ -208,13 +237,7 @@ where
             seen: seen.digest.clone(),
             ttl,
             life: Ttl::new(life).unwrap_or(Ttl::MAX),
-        };
-        let base = self.access.base();
-        let taken = lease::take(&*base.store, &[take]).await?;
-        let taken = taken.into_iter().next();
-        let (now, taken) = taken.ok_or_else(|| Error::new(ErrorKind::Unexpected, "lease_take"))?;
-        base.clock.learn(now);
-        Ok(taken)
+        }
     }
 
     /// Runs the loader; answers how long it took too.
@@ -251,21 +274,12 @@ where
             Ok(asked) => asked,
             Err(error) => return self.failed(request, error),
         };
-        let value = match loaded.answer {
-            Answer::Value(value) => Some(value),
-            Answer::Negative => None,
-            Answer::NotModified if seen.value.is_some() => seen.value,
-            Answer::NotModified => return self.failed(request, not_modified(&request.key)),
-            Answer::Uncached(value) => {
-                return self
-                    .give_uncached(flying, request, Some(value), token)
-                    .await;
+        let (write, value) = match self.settle(request, seen, loaded, load_time) {
+            Settled::Store(write, value) => (write, value),
+            Settled::Give(value) => {
+                return self.give_uncached(flying, request, value, token).await;
             }
-        };
-        let write = match self.encode(request, value.as_ref(), loaded.ttl, load_time) {
-            Ok(Some(write)) => write,
-            Ok(None) => return self.give_uncached(flying, request, value, token).await,
-            Err(error) => return End::releasing(Outcome::Refused(error)),
+            Settled::Ended(end) => return end,
         };
         let fill = Fill {
             write,
@@ -286,7 +300,31 @@ where
         }
     }
 
-    fn failed(&self, request: &Request<V>, error: Error) -> End<V> {
+    /// What to do with a loader's answer.
+    pub(super) fn settle(
+        &self,
+        request: &Request<V>,
+        seen: Seen<V>,
+        loaded: Loaded<V>,
+        load_time: Duration,
+    ) -> Settled<V> {
+        let value = match loaded.answer {
+            Answer::Value(value) => Some(value),
+            Answer::Negative => None,
+            Answer::NotModified if seen.value.is_some() => seen.value,
+            Answer::NotModified => {
+                return Settled::Ended(self.failed(request, not_modified(&request.key)));
+            }
+            Answer::Uncached(value) => return Settled::Give(Some(value)),
+        };
+        match self.encode(request, value.as_ref(), loaded.ttl, load_time) {
+            Ok(Some(write)) => Settled::Store(write, value),
+            Ok(None) => Settled::Give(value),
+            Err(error) => Settled::Ended(End::releasing(Outcome::Refused(error))),
+        }
+    }
+
+    pub(super) fn failed(&self, request: &Request<V>, error: Error) -> End<V> {
         self.setbacks.failed(&request.key);
         End::releasing(Outcome::Failed(error))
     }
@@ -315,7 +353,7 @@ where
     }
 
     /// Renews the lease for as long as it is held.
-    async fn keep(&self, flying: &Flying<V>, key: &Key, token: &Token) -> Infallible {
+    pub(super) async fn keep(&self, flying: &Flying<V>, key: &Key, token: &Token) -> Infallible {
         let Ok(lease) = lease::lease_of(key) else {
             return pending().await;
         };
@@ -412,8 +450,14 @@ where
     }
 }
 
-fn uncached<V>(value: Option<V>) -> Outcome<V> {
+pub(super) fn uncached<V>(value: Option<V>) -> Outcome<V> {
     Outcome::Loaded(Cached::new(value, Origin::Uncached, Some(Duration::ZERO)))
+}
+
+pub(super) fn overloaded(key: &Key) -> Error {
+    Error::new(ErrorKind::Overloaded, "load")
+        .with_detail("too many loads are under way without the store")
+        .with_key(key)
 }
 
 fn not_modified(key: &Key) -> Error {

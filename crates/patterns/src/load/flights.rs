@@ -65,7 +65,7 @@ pub(super) enum Outcome<V> {
 }
 
 /// A caller's place on a flight.
-pub(super) struct Ticket<V> {
+pub(crate) struct Ticket<V> {
     pub(super) stage: watch::Receiver<Stage<V>>,
     /// How many looks had been taken when the caller joined.
     pub(super) joined: u64,

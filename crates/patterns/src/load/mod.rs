@@ -42,6 +42,11 @@
 //! A damaged entry is a miss, and the load overwrites it. One of a newer version of the program is left alone: each call
 //! loads without storing until the deployment is through.
 //!
+//! # Many keys
+//! [`get_or_load_many`](crate::Cache::get_or_load_many) reads all keys in one round trip, takes the leases of those that are
+//! missing in another, and calls the loader once with just the keys whose leases it got. It waits for the rest as any other
+//! caller does.
+//!
 //! # What is written
 //! A cache without stale serving and XFetch writes what it always writes, plain JSON text by default. With one of them each
 //! entry has a header with its times; with [`plain`](crate::CacheBuilder::plain) they are derived from the key's remaining
@@ -53,6 +58,7 @@ mod engine;
 mod flight;
 mod flights;
 mod loaded;
+mod many;
 mod options;
 mod policy;
 mod refresh;
@@ -71,6 +77,7 @@ pub use self::{
 pub(crate) use self::{
     engine::{Engine, is_away},
     flight::Seen,
+    many::{ManyLoader, Member},
     policy::Policy,
-    request::{Request, Slot},
+    request::{BoxError, Request, Slot},
 };

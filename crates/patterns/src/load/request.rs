@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::{LoadContext, Loaded};
 
-pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
+pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// A loader of any type.
 type Loader<V> =
@@ -50,20 +50,30 @@ impl<V: Send + 'static> Slot<V> {
     /// `LoadFailed` for whatever else than an answer it ends with.
     pub(super) async fn run(&self, context: LoadContext<V>, limit: Duration) -> Result<Loaded<V>> {
         let key = context.key().clone();
-        let failed = || Error::new(ErrorKind::LoadFailed, "load").with_key(&key);
         let loader = self.0.lock().take();
         let Some(loader) = loader else {
-            return Err(failed().with_detail("the loader has run before"));
+            let error = Error::new(ErrorKind::LoadFailed, "load").with_key(&key);
+            return Err(error.with_detail("the loader has run before"));
         };
-        let loading = AssertUnwindSafe(async move { loader(context).await }).catch_unwind();
-        match tokio::time::timeout(limit, loading).await {
-            Ok(Ok(Ok(loaded))) => Ok(loaded),
-            Ok(Ok(Err(error))) => Err(failed().with_boxed_source(error)),
-            Ok(Err(_)) => Err(failed().with_detail("the loader panicked")),
-            Err(_) => {
-                let detail = format!("it took longer than the hard time-out of {limit:?}");
-                Err(failed().with_detail(detail))
-            }
+        let answer = guarded(async move { loader(context).await }, limit).await;
+        answer.map_err(|error| error.with_key(&key))
+    }
+}
+
+/// Runs a loader's future for at most so long, and survives its panic.
+pub(super) async fn guarded<T>(
+    loading: impl Future<Output = Result<T, BoxError>>,
+    limit: Duration,
+) -> Result<T> {
+    let failed = || Error::new(ErrorKind::LoadFailed, "load");
+    let loading = AssertUnwindSafe(loading).catch_unwind();
+    match tokio::time::timeout(limit, loading).await {
+        Ok(Ok(Ok(answer))) => Ok(answer),
+        Ok(Ok(Err(error))) => Err(failed().with_boxed_source(error)),
+        Ok(Err(_)) => Err(failed().with_detail("the loader panicked")),
+        Err(_) => {
+            let detail = format!("it took longer than the hard time-out of {limit:?}");
+            Err(failed().with_detail(detail))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod failures;
 mod gate;
+mod many;
 mod refresh;
 mod shared;
 mod stale;
