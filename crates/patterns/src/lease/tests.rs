@@ -106,7 +106,7 @@ async fn both_bodies_answer_and_leave_the_same() {
         return;
     };
     let redis = RedisStore::connect(server.url()).await.unwrap();
-    for seed in 0..20 {
+    for seed in 0..8 {
         let memory = MemoryStore::new();
         let namespace = Namespace::new(format!("it{:016x}", fastrand::u64(..))).unwrap();
         let schema = KeySchema::plain().with_namespace(namespace);
