@@ -287,18 +287,20 @@ impl CacheKitBuilder {
         if let Some(namespace) = self.namespace {
             schema = schema.with_namespace(namespace);
         }
+        let tasks = Tasks::observed(Observers::built_in().with(Arc::new(observers)));
         #[cfg(feature = "patterns")]
         let levels = LevelCaches::builder(Arc::clone(&store), schema.clone())
             .ttls(self.level_ttls)
             .jitter(self.jitter.unwrap_or(Jitter::NONE))
             .format(limited(self.value_format, self.max_value_size, &*store))
+            .tasks(tasks.clone())
             .build()?;
         Ok(CacheKit {
             #[cfg(feature = "patterns")]
             levels,
             store,
             schema,
-            tasks: Tasks::observed(Observers::built_in().with(Arc::new(observers))),
+            tasks,
         })
     }
 }

@@ -38,6 +38,12 @@ pub struct CacheCounts {
     /// Of the misses, entries of a newer version, or of a codec or dictionary that this program lacks. Loading leaves
     /// them alone.
     pub newer: u64,
+    /// Of the misses, those that were answered with a stale value.
+    pub stale_hits: u64,
+    /// Loads that were run by this process.
+    pub loads: u64,
+    /// Of the loads, those that failed, took too long or panicked.
+    pub load_errors: u64,
 }
 
 impl CacheCounts {
@@ -72,7 +78,7 @@ impl CacheCounts {
         match lookup {
             Lookup::Found(_) => counts.hits = 1,
             Lookup::Negative => (counts.hits, counts.negative) = (1, 1),
-            Lookup::Absent => counts.misses = 1,
+            Lookup::Absent | Lookup::Stale(_) => counts.misses = 1,
             Lookup::Unreadable(_) if lookup.is_newer() => (counts.misses, counts.newer) = (1, 1),
             Lookup::Unreadable(_) => (counts.misses, counts.corrupt) = (1, 1),
         }
@@ -87,6 +93,9 @@ impl AddAssign for CacheCounts {
         self.negative += other.negative;
         self.corrupt += other.corrupt;
         self.newer += other.newer;
+        self.stale_hits += other.stale_hits;
+        self.loads += other.loads;
+        self.load_errors += other.load_errors;
     }
 }
 
@@ -115,6 +124,9 @@ struct Cells {
     negative: AtomicU64,
     corrupt: AtomicU64,
     newer: AtomicU64,
+    stale_hits: AtomicU64,
+    loads: AtomicU64,
+    load_errors: AtomicU64,
     whole: Option<CacheCounters>,
 }
 
@@ -165,6 +177,9 @@ impl CacheCounters {
             negative: cells.negative.load(Ordering::Relaxed),
             corrupt: cells.corrupt.load(Ordering::Relaxed),
             newer: cells.newer.load(Ordering::Relaxed),
+            stale_hits: cells.stale_hits.load(Ordering::Relaxed),
+            loads: cells.loads.load(Ordering::Relaxed),
+            load_errors: cells.load_errors.load(Ordering::Relaxed),
         }
     }
 
@@ -178,6 +193,9 @@ impl CacheCounters {
             raise(&cells.negative, counts.negative);
             raise(&cells.corrupt, counts.corrupt);
             raise(&cells.newer, counts.newer);
+            raise(&cells.stale_hits, counts.stale_hits);
+            raise(&cells.loads, counts.loads);
+            raise(&cells.load_errors, counts.load_errors);
             next = cells.whole.as_ref();
         }
     }

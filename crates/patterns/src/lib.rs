@@ -37,11 +37,14 @@
 
 mod access;
 mod cache;
+mod clock;
 mod counts;
 mod error;
 mod index;
 mod invalidation;
+mod lease;
 mod levels;
+pub mod load;
 mod lookup;
 mod options;
 
@@ -56,6 +59,7 @@ pub use self::{
         GlobalCache, GlobalScope, LevelCache, LevelCaches, LevelCachesBuilder, ProjectCache, Scope,
         SessionCache,
     },
+    load::{Cached, LoadContext, LoadOptions, Loaded, Origin, Refresh},
     lookup::Lookup,
     options::WriteOptions,
 };

@@ -20,6 +20,9 @@ pub enum Lookup<V> {
     Found(V),
     /// An entry which says that the value does not exist. A hit.
     Negative,
+    /// A value past its fresh time, which only [`Cache::fetch`](crate::Cache::fetch) and its kin serve, within the bound set
+    /// for that. A miss.
+    Stale(V),
     /// No entry. A miss.
     Absent,
     /// An entry that cannot be read. A miss.
@@ -41,7 +44,7 @@ impl<V> Lookup<V> {
     pub fn into_value(self) -> Option<V> {
         match self {
             Self::Found(value) => Some(value),
-            Self::Negative | Self::Absent | Self::Unreadable(_) => None,
+            Self::Negative | Self::Stale(_) | Self::Absent | Self::Unreadable(_) => None,
         }
     }
 

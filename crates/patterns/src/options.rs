@@ -125,23 +125,49 @@ impl WriteOptions {
     }
 }
 
-/// How long a handle's entries live unless a write says otherwise.
+/// How long a handle's entries live unless a write says otherwise, and how that is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lifetime {
+    /// How long an entry is fresh.
     pub(crate) ttl: Ttl,
     pub(crate) jitter: Jitter,
+    /// How long it may be served after that.
+    pub(crate) stale_for: Option<Ttl>,
+    /// Whether entries say themselves until when they are fresh.
+    pub(crate) has_header: bool,
+    /// Whether reads ask for the rest of an entry's life.
+    pub(crate) reads_expiry: bool,
 }
 
 impl Lifetime {
-    /// How long one entry lives. Each call draws anew, so that a batch spreads too.
+    pub(crate) const fn new(ttl: Ttl, jitter: Jitter) -> Self {
+        Self {
+            ttl,
+            jitter,
+            stale_for: None,
+            has_header: false,
+            reads_expiry: false,
+        }
+    }
+
+    /// How long one entry is fresh. Each call draws anew, so that a batch spreads too.
     pub(crate) fn of(&self, options: &WriteOptions) -> Ttl {
-        let ttl = options.ttl.unwrap_or(self.ttl);
-        let jitter = options.jitter.unwrap_or(self.jitter);
+        self.drawn(options.ttl, options.jitter)
+    }
+
+    pub(crate) fn drawn(&self, ttl: Option<Ttl>, jitter: Option<Jitter>) -> Ttl {
+        let ttl = ttl.unwrap_or(self.ttl);
+        let jitter = jitter.unwrap_or(self.jitter);
         if jitter == Jitter::NONE {
             ttl
         } else {
             ttl.jittered(jitter, fastrand::u64(..))
         }
+    }
+
+    /// Whether an entry without a header ceases to be fresh while its key still lives.
+    pub(crate) const fn is_by_expiry(&self) -> bool {
+        self.stale_for.is_some() && !self.has_header
     }
 }
 
@@ -150,10 +176,7 @@ mod tests {
     use super::{Lifetime, WriteOptions};
     use cachekit_keys::{Jitter, Ttl};
 
-    const LIFETIME: Lifetime = Lifetime {
-        ttl: Ttl::seconds(100),
-        jitter: Jitter::NONE,
-    };
+    const LIFETIME: Lifetime = Lifetime::new(Ttl::seconds(100), Jitter::NONE);
 
     #[test]
     fn what_a_write_does_not_say_follows_the_handle() {

@@ -56,7 +56,8 @@ pub use self::{
         ScanRequest, SetItem, SetOptions,
     },
     script::{
-        Reply, ScoreRange, Script, ScriptBody, ScriptCall, ScriptEffect, Transaction, ZAddCondition,
+        Reply, ScoreRange, Script, ScriptBody, ScriptCall, ScriptEffect, Transaction,
+        ZAddCondition, sha1hex,
     },
     store::Store,
     subscription::{Gap, PubSubItem, SubscribeRequest, Subscription},

@@ -2,22 +2,28 @@
 //!
 //! [`Cache`](crate::Cache) and the level handles differ in how they name keys; everything behind the name is here.
 
+mod look;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use cachekit_codec::{Entry, Meta, ValueFormat};
-use cachekit_keys::{Key, KeySchema};
-use cachekit_store::{ErrorKind, KeyExpiry, Result, Store, StoreExt};
+use bytes::Bytes;
+use cachekit_codec::{Meta, ValueFormat};
+use cachekit_keys::{Key, KeySchema, Ttl};
+use cachekit_store::{KeyExpiry, Result, Store, StoreExt};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     CacheCounters, CacheCounts, Invalidation, Lookup, WriteOptions,
-    error::{decode_error, encode_error, format_error},
+    clock::ServerClock,
+    error::{encode_error, format_error},
     index::{Place, Write, Writer},
+    lease,
     options::Lifetime,
 };
+
+pub(crate) use self::look::{Found, Hit, Look};
 
 /// What handles over one store have in common.
 pub(crate) struct Base {
@@ -25,6 +31,7 @@ pub(crate) struct Base {
     pub(crate) schema: KeySchema,
     pub(crate) format: ValueFormat,
     pub(crate) counters: CacheCounters,
+    pub(crate) clock: ServerClock,
 }
 
 impl Base {
@@ -35,6 +42,7 @@ impl Base {
             schema,
             format: ValueFormat::default(),
             counters: CacheCounters::new(),
+            clock: ServerClock::new(),
         }
     }
 
@@ -72,10 +80,41 @@ impl Access {
     }
 
     pub(crate) async fn lookup<V: DeserializeOwned>(&self, key: &Key) -> Result<Lookup<V>> {
-        let stored = self.base.store.get(key).await?;
-        let lookup = self.decode(key, stored.as_deref())?;
+        let (bytes, expires_in) = self.read(key).await?;
+        let lookup = self.judge(key, bytes, expires_in)?.found.into();
         self.base.counters.add(CacheCounts::of(&lookup));
         Ok(lookup)
+    }
+
+    /// Reads one key, and the rest of its life where that is needed.
+    pub(crate) async fn read(&self, key: &Key) -> Result<(Option<Bytes>, Option<Duration>)> {
+        if !self.lifetime.reads_expiry {
+            return Ok((self.base.store.get(key).await?, None));
+        }
+        let entries = self
+            .base
+            .store
+            .get_entries(std::slice::from_ref(key))
+            .await?;
+        Ok(match entries.into_iter().next().flatten() {
+            Some(entry) => (Some(entry.value), entry.expires_in),
+            None => (None, None),
+        })
+    }
+
+    /// Reads many keys likewise, in one round trip.
+    pub(crate) async fn read_many(
+        &self,
+        keys: &[Key],
+    ) -> Result<Vec<(Option<Bytes>, Option<Duration>)>> {
+        if !self.lifetime.reads_expiry {
+            let stored = self.base.store.get_many(keys).await?;
+            return Ok(stored.into_iter().map(|bytes| (bytes, None)).collect());
+        }
+        let entries = self.base.store.get_entries(keys).await?.into_iter();
+        Ok(entries
+            .map(|entry| entry.map_or((None, None), |entry| (Some(entry.value), entry.expires_in)))
+            .collect())
     }
 
     pub(crate) async fn get<V: DeserializeOwned>(&self, key: &Key) -> Result<Option<V>> {
@@ -90,11 +129,11 @@ impl Access {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let stored = self.base.store.get_many(keys).await?;
+        let stored = self.read_many(keys).await?;
         let mut counts = CacheCounts::default();
         let mut values = Vec::with_capacity(keys.len());
-        for (key, stored) in keys.iter().zip(&stored) {
-            let lookup = self.decode(key, stored.as_deref())?;
+        for (key, (bytes, expires_in)) in keys.iter().zip(stored) {
+            let lookup: Lookup<V> = self.judge(key, bytes, expires_in)?.found.into();
             counts += CacheCounts::of(&lookup);
             values.push(lookup.into_value());
         }
@@ -133,18 +172,39 @@ impl Access {
     }
 
     pub(crate) async fn remove(&self, key: &Key) -> Result<bool> {
-        self.base.store.delete_one(key).await
+        Ok(self.remove_many(std::slice::from_ref(key)).await? > 0)
     }
 
     pub(crate) async fn remove_many(&self, keys: &[Key]) -> Result<u64> {
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        self.base.store.delete(keys).await
+        lease::remove(&*self.base.store, keys).await
     }
 
     pub(crate) async fn expiry(&self, key: &Key) -> Result<KeyExpiry> {
         self.base.store.expiry(key).await
+    }
+
+    /// Writes an encoded entry with the defaults of the handle.
+    pub(crate) async fn store_plain(&self, write: Write) -> Result<bool> {
+        Writer::new(&self.base, &WriteOptions::new())?
+            .one(write)
+            .await
+    }
+
+    /// What an entry says about a fresh time that begins now, and how long its key lives.
+    pub(crate) fn stamp(&self, fresh: Ttl, load_time: Option<Duration>) -> (Meta, Ttl) {
+        let life = self.lifetime.stale_for.map_or(fresh, |stale| {
+            let life = fresh.as_duration().saturating_add(stale.as_duration());
+            Ttl::new(life).unwrap_or(Ttl::MAX)
+        });
+        if !self.lifetime.has_header {
+            return (Meta::default(), life);
+        }
+        let now = self.base.clock.now_millis();
+        let meta = Meta::default()
+            .with_created_at(now)
+            .with_fresh_until(now.saturating_add(fresh.as_millis()));
+        let meta = load_time.map_or(meta, |load_time| meta.with_load_time(load_time));
+        (meta, life)
     }
 
     fn encode<V>(&self, place: Place, value: &V, options: &WriteOptions) -> Result<Write>
@@ -152,29 +212,15 @@ impl Access {
         V: Serialize + ?Sized,
     {
         let (key, roots) = place;
-        match self.base.format.encode(value, &Meta::default()) {
+        let (meta, ttl) = self.stamp(self.lifetime.of(options), None);
+        match self.base.format.encode(value, &meta) {
             Ok(value) => Ok(Write {
                 key,
                 roots,
                 value,
-                ttl: self.lifetime.of(options),
+                ttl,
             }),
             Err(error) => Err(encode_error(&key, error)),
-        }
-    }
-
-    fn decode<V: DeserializeOwned>(&self, key: &Key, stored: Option<&[u8]>) -> Result<Lookup<V>> {
-        let Some(stored) = stored else {
-            return Ok(Lookup::Absent);
-        };
-        match self.base.format.decode_entry(stored) {
-            Ok(Entry::Value(decoded)) => Ok(Lookup::Found(decoded.value)),
-            Ok(Entry::Negative(_)) => Ok(Lookup::Negative),
-            Err(error) => match decode_error(key, error) {
-                // Not the entry's fault: a miss would hide a mistake that no overwriting mends.
-                error if error.kind() == ErrorKind::Configuration => Err(error),
-                error => Ok(Lookup::Unreadable(error)),
-            },
         }
     }
 }

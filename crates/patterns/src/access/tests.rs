@@ -38,10 +38,7 @@ fn access_with(mut store: MockStore, format: ValueFormat) -> Access {
         format,
         ..Base::new(Arc::new(store), KeySchema::plain())
     };
-    let lifetime = Lifetime {
-        ttl: Ttl::seconds(60),
-        jitter: Jitter::NONE,
-    };
+    let lifetime = Lifetime::new(Ttl::seconds(60), Jitter::NONE);
     Access::new(base.checked().unwrap(), lifetime)
 }
 
@@ -245,6 +242,7 @@ async fn a_damaged_entry_in_a_batch_hides_no_other() {
         negative: 0,
         corrupt: 1,
         newer: 1,
+        ..CacheCounts::default()
     };
     assert_eq!(access.base().counters.snapshot(), expected);
 }

@@ -1,15 +1,16 @@
 //! How a typed cache is set up.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use cachekit_codec::ValueFormat;
-use cachekit_keys::{Jitter, KeyFamily, KeySchema, Ttl};
-use cachekit_store::{Result, Store};
+use cachekit_keys::{Jitter, KeyError, KeyFamily, KeySchema, Tag, Ttl};
+use cachekit_store::{Result, Store, Tasks};
 
-use super::Cache;
+use super::{Cache, TagsOf};
 use crate::{
-    CacheCounters,
+    CacheCounters, Refresh,
     access::{Access, Base},
+    load::{Engine, Policy},
     options::Lifetime,
 };
 
@@ -35,6 +36,10 @@ use crate::{
 pub struct CacheBuilder<K, V> {
     base: Base,
     lifetime: Lifetime,
+    policy: Policy,
+    plain: bool,
+    tags: Option<TagsOf<K>>,
+    tasks: Option<Tasks>,
     types: PhantomData<fn(K) -> V>,
 }
 
@@ -42,10 +47,11 @@ impl<K: KeyFamily, V> CacheBuilder<K, V> {
     pub(super) fn new(store: Arc<dyn Store>, schema: KeySchema) -> Self {
         Self {
             base: Base::new(store, schema),
-            lifetime: Lifetime {
-                ttl: K::LEVEL.default_ttl(),
-                jitter: Jitter::NONE,
-            },
+            lifetime: Lifetime::new(K::LEVEL.default_ttl(), Jitter::NONE),
+            policy: Policy::default(),
+            plain: false,
+            tags: None,
+            tasks: None,
             types: PhantomData,
         }
     }
@@ -103,11 +109,208 @@ impl<K, V> CacheBuilder<K, V> {
         self
     }
 
+    /// How long an entry may be served after it ceased to be fresh, when loading it fails or is slow; by default not at all.
+    ///
+    /// Entries stay in the store for so long after their lifetime. See [`load`](crate::load).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// use std::time::Duration;
+    ///
+    /// use cachekit_keys::Ttl;
+    /// use cachekit_patterns::Refresh;
+    ///
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain())
+    ///     .ttl(Ttl::seconds(600))
+    ///     .stale_for(Ttl::seconds(60))
+    ///     .negative_ttl(Ttl::seconds(30))
+    ///     .soft_timeout(Duration::from_millis(50))
+    ///     .hard_timeout(Duration::from_secs(10))
+    ///     .refresh(Refresh::at(0.8)?)
+    ///     .build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn stale_for(mut self, bound: Ttl) -> Self {
+        self.lifetime.stale_for = Some(bound);
+        self
+    }
+
+    /// How long it is remembered that a value does not exist; 60 s by default.
+    ///
+    /// # Examples
+    /// See [`stale_for`](Self::stale_for).
+    pub fn negative_ttl(mut self, ttl: Ttl) -> Self {
+        self.policy.negative_ttl = ttl;
+        self
+    }
+
+    /// How long a caller waits for a load where a stale value can be served instead; without limit by default. The load goes
+    /// on.
+    ///
+    /// # Examples
+    /// See [`stale_for`](Self::stale_for).
+    pub fn soft_timeout(mut self, timeout: Duration) -> Self {
+        self.policy.soft_timeout = Some(timeout);
+        self
+    }
+
+    /// How long a load may take; 30 s by default. Then it is ended, which is an error for those who wait for it.
+    ///
+    /// # Examples
+    /// See [`stale_for`](Self::stale_for).
+    pub fn hard_timeout(mut self, timeout: Duration) -> Self {
+        self.policy.hard_timeout = timeout;
+        self
+    }
+
+    /// When a value is loaded anew while it is still fresh; never by default.
+    ///
+    /// # Examples
+    /// See [`stale_for`](Self::stale_for).
+    pub fn refresh(mut self, refresh: Refresh) -> Self {
+        self.policy.refresh = refresh;
+        self
+    }
+
+    /// How long others wait for a process that died while it loaded; 5 s by default. A living one renews its lease at a third
+    /// of it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey, Ttl};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain())
+    ///     .lease_ttl(Ttl::seconds(10))
+    ///     .build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn lease_ttl(mut self, ttl: Ttl) -> Self {
+        self.policy.lease_ttl = ttl;
+        self
+    }
+
+    /// How many loads of this cache run at once in this process while the store is away; 64 by default. More wait, and are
+    /// [`Overloaded`](cachekit_store::ErrorKind::Overloaded) when the hard time-out is over.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain())
+    ///     .loads_without_store(8)
+    ///     .build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn loads_without_store(mut self, most: usize) -> Self {
+        self.policy.unleased = most;
+        self
+    }
+
+    /// What the entry of a key has in common with others, for every write and load of this cache; see
+    /// [`WriteOptions::with_tags`](crate::WriteOptions::with_tags). By default nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_keys::Tag;
+    ///
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain())
+    ///     .tags(|_key| Ok(vec![Tag::new("release-7")?]))
+    ///     .build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn tags(
+        mut self,
+        tags: impl Fn(&K) -> Result<Vec<Tag>, KeyError> + Send + Sync + 'static,
+    ) -> Self {
+        self.tags = Some(Arc::new(tags));
+        self
+    }
+
+    /// Writes entries without a header of times; freshness and age are derived from the key's remaining life, which each read
+    /// then asks for in the same round trip.
+    ///
+    /// With [`Refresh::xfetch`] the load time is then the moving average of this process.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey, Ttl};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain())
+    ///     .stale_for(Ttl::seconds(60))
+    ///     .plain()
+    ///     .build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
+        self
+    }
+
+    /// Where loads run. By default on a tracker of the cache's own: when the last handle of the cache is dropped, its loads are
+    /// cut off. A kit hands over its own, which its shutdown waits for.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_store::Tasks;
+    ///
+    /// let tasks = Tasks::new();
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain())
+    ///     .tasks(tasks.clone())
+    ///     .build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn tasks(mut self, tasks: Tasks) -> Self {
+        self.tasks = Some(tasks);
+        self
+    }
+
+    /// Makes the chance of [`Refresh::xfetch`] the same in each run, for tests; by default it is drawn anew.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain()).seed(7).build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.policy.seed = Some(seed);
+        self
+    }
+
     /// Checks the options once, so that no call fails for them later.
     ///
     /// # Errors
     /// [`Unsupported`](cachekit_store::ErrorKind::Unsupported) for a codec or compression that is not built in,
-    /// [`Configuration`](cachekit_store::ErrorKind::Configuration) for a format that contradicts itself.
+    /// [`Configuration`](cachekit_store::ErrorKind::Configuration) for a format that contradicts itself, a hard time-out of zero,
+    /// or no loads without the store.
     ///
     /// # Examples
     /// ```
@@ -126,8 +329,20 @@ impl<K, V> CacheBuilder<K, V> {
     /// assert_eq!(refused.kind(), ErrorKind::Configuration);
     /// ```
     pub fn build(self) -> Result<Cache<K, V>> {
+        self.policy.check()?;
+        let mut lifetime = self.lifetime;
+        let can_have_header = !self.plain && !self.base.format.is_plain();
+        let refresh = self.policy.refresh;
+        lifetime.has_header =
+            can_have_header && (lifetime.stale_for.is_some() || refresh.is_xfetch());
+        lifetime.reads_expiry =
+            !lifetime.has_header && (lifetime.stale_for.is_some() || !refresh.is_never());
+        let access = Access::new(self.base.checked()?, lifetime);
         Ok(Cache {
-            access: Access::new(self.base.checked()?, self.lifetime),
+            engine: Arc::new(Engine::new(access.clone(), self.policy)),
+            access,
+            tags: self.tags,
+            tasks: self.tasks.unwrap_or_default(),
             types: PhantomData,
         })
     }
@@ -138,6 +353,7 @@ impl<K, V> fmt::Debug for CacheBuilder<K, V> {
         f.debug_struct("CacheBuilder")
             .field("base", &self.base)
             .field("lifetime", &self.lifetime)
-            .finish()
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }

@@ -1,17 +1,18 @@
 //! The typed cache: values of one type under the keys of one family.
 
 mod builder;
+mod loading;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{borrow::Cow, fmt, marker::PhantomData, sync::Arc};
 
-use cachekit_keys::{Key, KeyFamily, KeySchema, Ttl};
-use cachekit_store::{KeyExpiry, Result, Store};
+use cachekit_keys::{Key, KeyError, KeyFamily, KeySchema, Tag, Ttl};
+use cachekit_store::{KeyExpiry, Result, Store, Tasks};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::builder::CacheBuilder;
-use crate::{CacheCounts, Lookup, WriteOptions, access::Access, index::Place};
+use crate::{CacheCounts, Lookup, WriteOptions, access::Access, index::Place, load::Engine};
 
 /// Values of type `V` under the keys of the family `K`. Cheap to clone; clones count together.
 ///
@@ -50,8 +51,14 @@ use crate::{CacheCounts, Lookup, WriteOptions, access::Access, index::Place};
 /// ```
 pub struct Cache<K, V> {
     access: Access,
+    engine: Arc<Engine<V>>,
+    tags: Option<TagsOf<K>>,
+    tasks: Tasks,
     types: PhantomData<fn(K) -> V>,
 }
+
+/// What the entry of a key has in common with others.
+type TagsOf<K> = Arc<dyn Fn(&K) -> Result<Vec<Tag>, KeyError> + Send + Sync>;
 
 impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<K, V> {
     /// Starts a cache over `store`, with keys as `schema` names them.
@@ -175,7 +182,8 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
     /// # Ok(()) }
     /// ```
     pub async fn set_with(&self, key: &K, value: &V, options: &WriteOptions) -> Result<bool> {
-        self.access.set(self.place(key), value, options).await
+        let options = self.with_tags(key, options)?;
+        self.access.set(self.place(key), value, &options).await
     }
 
     /// Stores many values in one round trip. Where one cannot be encoded, none is sent.
@@ -229,8 +237,37 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
         values: &[(K, V)],
         options: &WriteOptions,
     ) -> Result<Vec<bool>> {
-        let values = values.iter().map(|(key, value)| (self.place(key), value));
-        self.access.set_many(values, options).await
+        let Some(_) = &self.tags else {
+            let values = values.iter().map(|(key, value)| (self.place(key), value));
+            return self.access.set_many(values, options).await;
+        };
+        // One batch for all keys with the same tags.
+        let mut batches: Vec<(WriteOptions, Vec<usize>)> = Vec::new();
+        for (place, (key, _)) in values.iter().enumerate() {
+            let options = self.with_tags(key, options)?.into_owned();
+            match batches.iter_mut().find(|(known, _)| *known == options) {
+                Some((_, places)) => places.push(place),
+                None => batches.push((options, vec![place])),
+            }
+        }
+        let mut written = vec![false; values.len()];
+        let mut sent = false;
+        for (options, places) in batches {
+            let batch = places.iter().map(|&place| {
+                let (key, value) = &values[place];
+                (self.place(key), value)
+            });
+            let answers = self.access.set_many(batch, &options).await;
+            let answers = answers.map_err(|error| match sent {
+                true => error.with_may_have_applied(true),
+                false => error,
+            })?;
+            sent = true;
+            for (place, answer) in places.into_iter().zip(answers) {
+                written[place] = answer;
+            }
+        }
+        Ok(written)
     }
 
     /// Removes a value; answers whether there was an entry.
@@ -326,6 +363,16 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
         self.access.base().counters.snapshot()
     }
 
+    /// The options of a write with the tags that the cache declares.
+    fn with_tags<'o>(&self, key: &K, options: &'o WriteOptions) -> Result<Cow<'o, WriteOptions>> {
+        let Some(tags) = &self.tags else {
+            return Ok(Cow::Borrowed(options));
+        };
+        let mut options = options.clone();
+        options.tags.extend(tags(key)?);
+        Ok(Cow::Owned(options))
+    }
+
     fn key(&self, key: &K) -> Key {
         self.access.base().schema.key(key)
     }
@@ -343,6 +390,9 @@ impl<K, V> Clone for Cache<K, V> {
     fn clone(&self) -> Self {
         Self {
             access: self.access.clone(),
+            engine: Arc::clone(&self.engine),
+            tags: self.tags.clone(),
+            tasks: self.tasks.clone(),
             types: PhantomData,
         }
     }
@@ -352,6 +402,7 @@ impl<K, V> fmt::Debug for Cache<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
             .field("access", &self.access)
-            .finish()
+            .field("tasks", &self.tasks)
+            .finish_non_exhaustive()
     }
 }

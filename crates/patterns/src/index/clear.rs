@@ -9,6 +9,7 @@ use super::{
     scripts::{CLEAR, FORGET, PAGE},
     write::number,
 };
+use crate::lease::{lease_of, remove};
 
 /// How many members are read, and deleted in one run, at most: a server answers no one else during a run.
 const MEMBERS: usize = 1_000;
@@ -115,12 +116,15 @@ impl<'a> Walk<'a> {
             }
         }
         if near.len() > self.indices.len() {
+            let leases = near[self.indices.len()..].iter().map(lease_of);
+            let leases = leases.collect::<Result<Vec<Key>>>()?;
+            near.extend(leases);
             let reply = run(self.store, &CLEAR, near, names).await;
             let existed = reply.and_then(|reply| integer(&CLEAR, &reply));
             self.existed += existed.map_err(|error| self.partly(error))?;
         }
         if !away.is_empty() {
-            let deleted = self.store.delete(&away).await;
+            let deleted = remove(self.store, &away).await;
             self.existed += deleted.map_err(|error| self.partly(error))?;
         }
         self.forget(leaving)
@@ -146,7 +150,7 @@ impl<'a> Walk<'a> {
     /// The key that a member names; none for what this crate never enters.
     fn key(&self, member: &Member) -> Option<Key> {
         let key = Key::from_raw(member.bytes.clone()).ok();
-        key.filter(|key| !key.is_reserved())
+        key.filter(|key| lease_of(key).is_ok())
     }
 
     /// Whether one script can reach the key and the index.

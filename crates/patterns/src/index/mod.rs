@@ -29,5 +29,8 @@ mod write;
 
 pub(crate) use self::{
     clear::clear,
-    write::{Place, Write, Writer},
+    plan::{Indices, Notes},
+    reply::{integer, run, unexpected},
+    scripts::{Entering, enter, halves, life, number as parsed_number, parsed, wrong_arguments},
+    write::{BATCH, Place, Write, Writer, number, tag_roots, trim},
 };

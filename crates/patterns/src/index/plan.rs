@@ -3,23 +3,33 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use cachekit_keys::{Key, Roots};
-use cachekit_store::ScriptCall;
+use cachekit_keys::{Key, Root, Roots};
+use cachekit_store::{Capabilities, Result, ScriptCall, Store};
 
-use super::write::{BATCH, Write, number, push_ttls};
+use super::{
+    scripts::NOTE,
+    write::{BATCH, Write, number, push_ttls},
+};
 
 /// The indices that list a key.
 #[derive(Default)]
-pub(super) struct Indices {
+pub(crate) struct Indices {
     /// Those that one script reaches together with the key.
-    pub(super) near: Vec<Key>,
+    pub(crate) near: Vec<Key>,
     /// Those in other slots.
-    pub(super) away: Vec<Key>,
+    pub(crate) away: Vec<Key>,
 }
 
 impl Indices {
-    pub(super) fn is_empty(&self) -> bool {
-        self.near.is_empty() && self.away.is_empty()
+    /// The indices of a key's roots and tags, none where the store runs no scripts.
+    pub(crate) fn of(store: Capabilities, key: &Key, roots: &Roots, tags: &[Root]) -> Self {
+        if !store.scripts {
+            return Self::default();
+        }
+        let slot = store.clustered.then(|| key.slot());
+        let indices = roots.iter().chain(tags).map(Root::index);
+        let (near, away) = indices.partition(|index| slot.is_none_or(|slot| index.slot() == slot));
+        Self { near, away }
     }
 }
 
@@ -67,13 +77,32 @@ pub(super) fn groups(
     groups
 }
 
-/// What is entered into the indices of other slots: calls of [`NOTE`](super::scripts::NOTE).
+/// What is entered into the indices of other slots: calls of [`NOTE`].
 #[derive(Default)]
-pub(super) struct Notes {
-    pub(super) calls: Vec<ScriptCall>,
+pub(crate) struct Notes {
+    calls: Vec<ScriptCall>,
 }
 
 impl Notes {
+    /// Makes the entries, in one round trip.
+    pub(crate) async fn run(&self, store: &dyn Store) -> Result<()> {
+        if self.calls.is_empty() {
+            return Ok(());
+        }
+        store.run_script(&NOTE, &self.calls).await.map(drop)
+    }
+
+    /// Several writes, each with indices of its own.
+    pub(crate) fn of_each<'w>(entries: impl Iterator<Item = (&'w [Key], &'w Write)>) -> Self {
+        let calls = entries.flat_map(|(away, write)| {
+            let call = move |index| note(index, std::slice::from_ref(&write));
+            away.iter().map(call)
+        });
+        Self {
+            calls: calls.collect(),
+        }
+    }
+
     /// One write.
     pub(super) fn of(away: &[Key], write: &Write) -> Self {
         let call = |index| note(index, std::slice::from_ref(&write));

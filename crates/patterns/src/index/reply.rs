@@ -5,7 +5,7 @@ use cachekit_keys::Key;
 use cachekit_store::{Error, ErrorKind, Reply, Result, Script, ScriptCall, Store};
 
 /// Runs a script once.
-pub(super) async fn run(
+pub(crate) async fn run(
     store: &dyn Store,
     script: &Script,
     keys: Vec<Key>,
@@ -18,7 +18,7 @@ pub(super) async fn run(
     reply.ok_or_else(|| unexpected(script))
 }
 
-pub(super) fn integer(script: &Script, reply: &Reply) -> Result<u64> {
+pub(crate) fn integer(script: &Script, reply: &Reply) -> Result<u64> {
     match reply {
         Reply::Integer(number) => u64::try_from(*number).map_err(|_| unexpected(script)),
         _ => Err(unexpected(script)),
@@ -32,6 +32,6 @@ pub(super) fn bytes(script: &Script, reply: Reply) -> Result<Bytes> {
     }
 }
 
-pub(super) fn unexpected(script: &Script) -> Error {
+pub(crate) fn unexpected(script: &Script) -> Error {
     Error::new(ErrorKind::Unexpected, script.name).with_detail("the reply has another form")
 }

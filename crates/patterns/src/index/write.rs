@@ -1,7 +1,7 @@
 //! Writing values together with their members.
 
 use bytes::Bytes;
-use cachekit_keys::{Key, Root, Roots, Ttl};
+use cachekit_keys::{Key, Root, Roots, Tag, Ttl};
 use cachekit_store::{
     Capabilities, Condition, Error, ErrorKind, Reply, Result, ScriptCall, SetItem, SetOptions,
     Store,
@@ -10,12 +10,12 @@ use cachekit_store::{
 use super::{
     plan::{Group, Indices, Notes, groups},
     reply::{integer, run, unexpected},
-    scripts::{NOTE, SET, SET_MANY},
+    scripts::{SET, SET_MANY},
 };
-use crate::{WriteOptions, access::Base};
+use crate::{WriteOptions, access::Base, lease::lease_of};
 
 /// How many keys one run writes or enters at most: a server answers no one else during a run.
-pub(super) const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 256;
 
 /// One write of a single value in so many trims the indices, and then so many members: twice as many as are entered
 /// meanwhile, so that what is over does not pile up.
@@ -46,23 +46,7 @@ impl<'a> Writer<'a> {
     /// `InvalidInput` for too many tags, `Unsupported` for tags on a store that runs no scripts: they would be lost.
     pub(crate) fn new(base: &'a Base, options: &WriteOptions) -> Result<Self> {
         let capabilities = base.store.capabilities();
-        let mut tags: Vec<Root> = Vec::with_capacity(options.tags.len());
-        for tag in &options.tags {
-            let root = base.schema.tag_root(tag);
-            if !tags.contains(&root) {
-                tags.push(root);
-            }
-        }
-        let refused = |kind, detail: String| Err(Error::new(kind, "set").with_detail(detail));
-        let most = WriteOptions::MAX_TAGS;
-        if tags.len() > most {
-            let detail = format!("{} tags, at most {most} are allowed", tags.len());
-            return refused(ErrorKind::InvalidInput, detail);
-        }
-        if !tags.is_empty() && !capabilities.scripts {
-            let detail = "tags need a store that runs scripts".to_owned();
-            return refused(ErrorKind::Unsupported, detail);
-        }
+        let tags = tag_roots(base, &options.tags)?;
         Ok(Self {
             store: &*base.store,
             capabilities,
@@ -73,17 +57,14 @@ impl<'a> Writer<'a> {
 
     /// Writes one value; answers whether it was written.
     pub(crate) async fn one(&self, write: Write) -> Result<bool> {
-        let Indices { near, away } = self.indices(&write.key, &write.roots);
-        if near.is_empty() && away.is_empty() {
+        if !self.capabilities.scripts {
             return self.set_plain(write).await;
         }
+        let Indices { near, away } = self.indices(&write.key, &write.roots);
         self.check_size(&write)?;
         let notes = Notes::of(&away, &write);
         self.announce(&notes).await?;
-        let written = match near.is_empty() {
-            true => self.set_plain(write).await?,
-            false => self.set_indexed(write, near).await?,
-        };
+        let written = self.set_indexed(write, near).await?;
         if written {
             self.confirm(&notes).await?;
         }
@@ -92,44 +73,28 @@ impl<'a> Writer<'a> {
 
     /// Writes many values; answers for each whether it was written.
     pub(crate) async fn many(&self, writes: &[Write]) -> Result<Vec<bool>> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !self.capabilities.scripts {
+            return self.set_many_plain(writes).await;
+        }
+        writes.iter().try_for_each(|write| self.check_size(write))?;
         let groups = groups(writes, self.capabilities.clustered, |write| {
             self.indices(&write.key, &write.roots)
         });
         let notes = Notes::of_groups(&groups, writes);
-        let (mut plain, mut indexed) = (Vec::new(), Vec::new());
-        for group in &groups {
-            if !group.indices.is_empty() {
-                let mut members = group.members(writes);
-                members.try_for_each(|write| self.check_size(write))?;
-            }
-            match group.indices.near.is_empty() {
-                true => plain.extend_from_slice(&group.places),
-                false => indexed.push(group),
-            }
-        }
         self.announce(&notes).await?;
         let mut written = vec![true; writes.len()];
-        self.set_many_plain(writes, &plain, &mut written).await?;
-        let sent = self.set_many_indexed(writes, &indexed, &mut written).await;
-        sent.map_err(|error| match plain.is_empty() {
-            true => error,
-            false => error.with_may_have_applied(true),
-        })?;
+        self.set_many_indexed(writes, &groups, &mut written).await?;
         if written.contains(&true) {
             self.confirm(&notes).await?;
         }
         Ok(written)
     }
 
-    /// The indices that list a key, by whether one script reaches them and the key.
     fn indices(&self, key: &Key, roots: &Roots) -> Indices {
-        if !self.capabilities.scripts {
-            return Indices::default();
-        }
-        let slot = self.capabilities.clustered.then(|| key.slot());
-        let indices = roots.iter().chain(&self.tags).map(Root::index);
-        let (near, away) = indices.partition(|index| slot.is_none_or(|slot| index.slot() == slot));
-        Indices { near, away }
+        Indices::of(self.capabilities, key, roots, &self.tags)
     }
 
     /// A script's arguments pass the check of the store's own writes.
@@ -147,21 +112,14 @@ impl<'a> Writer<'a> {
     /// Enters keys into the indices of other slots, before their values are written.
     async fn announce(&self, notes: &Notes) -> Result<()> {
         // Of what was asked for, nothing has been sent yet.
-        let sent = self.note(notes).await;
+        let sent = notes.run(self.store).await;
         sent.map_err(|error| error.with_may_have_applied(false))
     }
 
     /// The same once the values are written, as a clearing may have come in between.
     async fn confirm(&self, notes: &Notes) -> Result<()> {
-        let sent = self.note(notes).await;
+        let sent = notes.run(self.store).await;
         sent.map_err(|error| error.with_may_have_applied(true))
-    }
-
-    async fn note(&self, notes: &Notes) -> Result<()> {
-        if notes.calls.is_empty() {
-            return Ok(());
-        }
-        self.store.run_script(&NOTE, &notes.calls).await.map(drop)
     }
 
     async fn set_plain(&self, write: Write) -> Result<bool> {
@@ -170,60 +128,41 @@ impl<'a> Writer<'a> {
     }
 
     async fn set_indexed(&self, write: Write, near: Vec<Key>) -> Result<bool> {
-        let trim = match fastrand::u32(..TRIM_EVERY) {
-            0 => TRIM,
-            _ => 0,
-        };
         let args = vec![
             write.value,
             number(write.ttl.as_millis()),
-            number(trim as u64),
+            number(trim() as u64),
             self.condition_text(),
             write.key.to_bytes(),
         ];
-        let keys = [write.key.clone()].into_iter().chain(near).collect();
+        let keys = [write.key.clone(), lease_of(&write.key)?];
+        let keys = keys.into_iter().chain(near).collect();
         let reply = run(self.store, &SET, keys, args).await;
         let written = reply.and_then(|reply| integer(&SET, &reply));
         let written = written.map_err(|error| error.with_key(&write.key))?;
         Ok(written == 1)
     }
 
-    async fn set_many_plain(
-        &self,
-        writes: &[Write],
-        places: &[usize],
-        written: &mut [bool],
-    ) -> Result<()> {
-        if places.is_empty() {
-            return Ok(());
-        }
-        let item = |&place: &usize| {
-            let write: &Write = &writes[place];
-            SetItem::new(
-                write.key.clone(),
-                write.value.clone(),
-                self.options(write.ttl),
-            )
+    async fn set_many_plain(&self, writes: &[Write]) -> Result<Vec<bool>> {
+        let item = |write: &Write| {
+            let options = self.options(write.ttl);
+            SetItem::new(write.key.clone(), write.value.clone(), options)
         };
-        let items: Vec<SetItem> = places.iter().map(item).collect();
-        let answers = self.store.set_many(&items).await?;
-        for (&place, answer) in places.iter().zip(answers) {
-            written[place] = answer;
-        }
-        Ok(())
+        let items: Vec<SetItem> = writes.iter().map(item).collect();
+        self.store.set_many(&items).await
     }
 
     async fn set_many_indexed(
         &self,
         writes: &[Write],
-        groups: &[&Group<'_>],
+        groups: &[Group<'_>],
         written: &mut [bool],
     ) -> Result<()> {
         let mut calls = Vec::new();
         let mut chunks: Vec<&[usize]> = Vec::new();
         for group in groups {
             for chunk in group.places.chunks(BATCH) {
-                calls.push(self.set_many_call(writes, &group.indices.near, chunk));
+                calls.push(self.set_many_call(writes, &group.indices.near, chunk)?);
                 chunks.push(chunk);
             }
         }
@@ -244,9 +183,12 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn set_many_call(&self, writes: &[Write], near: &[Key], chunk: &[usize]) -> ScriptCall {
+    fn set_many_call(&self, writes: &[Write], near: &[Key], chunk: &[usize]) -> Result<ScriptCall> {
         let members = || chunk.iter().map(|&place| &writes[place]);
+        let leases = members().map(|write| lease_of(&write.key));
+        let leases = leases.collect::<Result<Vec<Key>>>()?;
         let keys = near.iter().chain(members().map(|write| &write.key));
+        let keys = keys.cloned().chain(leases).collect();
         let mut args = Vec::with_capacity(3 + 3 * chunk.len());
         args.extend([
             number(near.len() as u64),
@@ -256,7 +198,7 @@ impl<'a> Writer<'a> {
         args.extend(members().map(|write| write.value.clone()));
         args.extend(members().map(|write| write.key.to_bytes()));
         push_ttls(&mut args, members());
-        ScriptCall::new(keys.cloned().collect(), args)
+        Ok(ScriptCall::new(keys, args))
     }
 
     fn options(&self, ttl: Ttl) -> SetOptions {
@@ -272,6 +214,39 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// Tags by their roots, each once.
+///
+/// # Errors
+/// `InvalidInput` for too many tags, `Unsupported` for tags on a store that runs no scripts: they would be lost.
+pub(crate) fn tag_roots(base: &Base, tags: &[Tag]) -> Result<Vec<Root>> {
+    let mut roots: Vec<Root> = Vec::with_capacity(tags.len());
+    for tag in tags {
+        let root = base.schema.tag_root(tag);
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    let refused = |kind, detail: String| Err(Error::new(kind, "set").with_detail(detail));
+    let most = WriteOptions::MAX_TAGS;
+    if roots.len() > most {
+        let detail = format!("{} tags, at most {most} are allowed", roots.len());
+        return refused(ErrorKind::InvalidInput, detail);
+    }
+    if !roots.is_empty() && !base.store.capabilities().scripts {
+        let detail = "tags need a store that runs scripts".to_owned();
+        return refused(ErrorKind::Unsupported, detail);
+    }
+    Ok(roots)
+}
+
+/// How many members this write of a single value is to trim from each index.
+pub(crate) fn trim() -> usize {
+    match fastrand::u32(..TRIM_EVERY) {
+        0 => TRIM,
+        _ => 0,
+    }
+}
+
 /// The TTLs of a batch as a script's arguments: one for all where they are equal, as they are without jitter.
 pub(super) fn push_ttls<'w>(args: &mut Vec<Bytes>, writes: impl Iterator<Item = &'w Write>) {
     let mut ttls: Vec<Ttl> = writes.map(|write| write.ttl).collect();
@@ -282,6 +257,6 @@ pub(super) fn push_ttls<'w>(args: &mut Vec<Bytes>, writes: impl Iterator<Item = 
 }
 
 /// A number as a script's argument.
-pub(super) fn number(number: u64) -> Bytes {
+pub(crate) fn number(number: u64) -> Bytes {
     Bytes::from(number.to_string())
 }

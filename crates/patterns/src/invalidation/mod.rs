@@ -9,9 +9,9 @@ mod tests;
 use std::sync::Arc;
 
 use cachekit_keys::{KeyFamily, KeySchema, Pattern, ProjectId, Root, SessionId, Tag};
-use cachekit_store::{Error, ErrorKind, Result, Store, StoreExt};
+use cachekit_store::{Error, ErrorKind, Result, Store};
 
-use crate::index;
+use crate::{index, lease};
 
 /// Deletes what belongs together, within one schema. Cheap to clone.
 ///
@@ -71,7 +71,8 @@ impl Invalidation {
     ///
     /// The text is written as in the plain format and without a namespace, and rendered as the schema renders keys, so that
     /// it means the same in every format and never reaches another namespace. The whole keyspace is walked, in bounded
-    /// batches; keys under the reserved prefix `ck:` are passed over, and keys written meanwhile may survive.
+    /// batches, and where the store runs scripts once more before it, for the loads under way, so that none of them brings
+    /// back what was deleted; keys under the reserved prefix `ck:` are passed over, and keys written meanwhile may survive.
     ///
     /// # Errors
     /// [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for a text that starts with no built-in family (`*` too)
@@ -95,7 +96,7 @@ impl Invalidation {
     /// ```
     pub async fn delete_by_pattern(&self, text: &str) -> Result<u64> {
         let pattern = self.schema.pattern(text)?;
-        self.store.delete_matching(&pattern).await
+        lease::remove_matching(&*self.store, &pattern).await
     }
 
     /// Deletes the keys that match a pattern made by a [`KeySchema`], with [`Pattern::raw`], or with
@@ -127,9 +128,9 @@ impl Invalidation {
     /// ```
     pub async fn delete_matching(&self, pattern: &Pattern) -> Result<u64> {
         if pattern.is_everything() {
-            return self.store.delete_matching(&self.schema.all_keys()).await;
+            return lease::remove_matching(&*self.store, &self.schema.all_keys()).await;
         }
-        self.store.delete_matching(pattern).await
+        lease::remove_matching(&*self.store, pattern).await
     }
 
     /// Removes everything of a session and of no other; answers how many entries there were.
@@ -307,7 +308,7 @@ impl Invalidation {
         if !self.store.capabilities().scripts {
             return Ok(listed); // it was a walk already
         }
-        match self.store.delete_matching(keys).await {
+        match lease::remove_matching(&*self.store, keys).await {
             Ok(others) => Ok(listed + others),
             Err(error) if listed > 0 => Err(error.with_may_have_applied(true)),
             Err(error) => Err(error),
@@ -324,7 +325,7 @@ impl Invalidation {
         if self.store.capabilities().scripts {
             return index::clear(&*self.store, root, also).await;
         }
-        self.store.delete_matching(&keys()).await
+        lease::remove_matching(&*self.store, &keys()).await
     }
 
     fn check_scripts(&self, operation: &'static str) -> Result<()> {

@@ -103,7 +103,7 @@ async fn everything_means_the_namespace_and_spares_the_kits_own_keys() {
     );
     session_of(&red, "a").set("x", &1).await.unwrap();
     session_of(&blue, "a").set("x", &2).await.unwrap();
-    let own = Key::from_raw("ck:lease:{red:session:a:x}").unwrap();
+    let own = Key::from_raw("ck:dirty:{red:session:a:x}").unwrap();
     store
         .set_ttl(&own, "token".into(), Ttl::seconds(60))
         .await
@@ -135,7 +135,7 @@ async fn everything_means_the_namespace_and_spares_the_kits_own_keys() {
     );
     assert_eq!(
         names_in(&store).await,
-        ["blue:session:a:x", "ck:lease:{red:session:a:x}"]
+        ["blue:session:a:x", "ck:dirty:{red:session:a:x}"]
     );
 
     let all = levels_of(&store, KeySchema::plain()).invalidation();
@@ -143,5 +143,5 @@ async fn everything_means_the_namespace_and_spares_the_kits_own_keys() {
         all.delete_matching(&Pattern::everything()).await.unwrap(),
         1
     );
-    assert_eq!(names_in(&store).await, ["ck:lease:{red:session:a:x}"]);
+    assert_eq!(names_in(&store).await, ["ck:dirty:{red:session:a:x}"]);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cachekit_codec::ValueFormat;
 use cachekit_keys::{Jitter, KeySchema, LevelTtls};
-use cachekit_store::{Result, Store};
+use cachekit_store::{Result, Store, Tasks};
 
 use super::caches::LevelCaches;
 use crate::{CacheCounters, access::Base};
@@ -35,6 +35,7 @@ pub struct LevelCachesBuilder {
     base: Base,
     ttls: LevelTtls,
     jitter: Jitter,
+    tasks: Tasks,
 }
 
 impl LevelCachesBuilder {
@@ -43,6 +44,7 @@ impl LevelCachesBuilder {
             base: Base::new(store, schema),
             ttls: LevelTtls::default(),
             jitter: Jitter::NONE,
+            tasks: Tasks::new(),
         }
     }
 
@@ -82,6 +84,28 @@ impl LevelCachesBuilder {
         self
     }
 
+    /// Where the loads of [caches](LevelCaches::cache) run; on a tracker of their own by default, which ends with the last
+    /// handle.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::KeySchema;
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_store::Tasks;
+    ///
+    /// let tasks = Tasks::new();
+    /// let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain())
+    ///     .tasks(tasks.clone())
+    ///     .build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn tasks(mut self, tasks: Tasks) -> Self {
+        self.tasks = tasks;
+        self
+    }
+
     /// Checks the options once, so that no call fails for them later.
     ///
     /// # Errors
@@ -95,6 +119,7 @@ impl LevelCachesBuilder {
             self.base.checked()?,
             self.ttls,
             self.jitter,
+            self.tasks,
         ))
     }
 }

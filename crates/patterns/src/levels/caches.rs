@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cachekit_keys::{Jitter, KeyFamily, KeySchema, LevelTtls, ProjectId, SessionId};
-use cachekit_store::Store;
+use cachekit_store::{Store, Tasks};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -41,11 +41,17 @@ pub struct LevelCaches {
     base: Arc<Base>,
     ttls: LevelTtls,
     jitter: Jitter,
+    tasks: Tasks,
 }
 
 impl LevelCaches {
-    pub(super) fn new(base: Arc<Base>, ttls: LevelTtls, jitter: Jitter) -> Self {
-        Self { base, ttls, jitter }
+    pub(super) fn new(base: Arc<Base>, ttls: LevelTtls, jitter: Jitter, tasks: Tasks) -> Self {
+        Self {
+            base,
+            ttls,
+            jitter,
+            tasks,
+        }
     }
 
     /// Starts the levels over `store`, with keys as `schema` names them.
@@ -109,6 +115,7 @@ impl LevelCaches {
             .jitter(self.jitter)
             .format(self.base.format.clone())
             .counters(self.base.counters.part())
+            .tasks(self.tasks.clone())
     }
 
     /// Deletes by pattern in these levels' store, within their schema.
@@ -139,10 +146,7 @@ impl LevelCaches {
     }
 
     fn level<S: Scope>(&self, scope: S) -> LevelCache<S> {
-        let lifetime = Lifetime {
-            ttl: self.ttls.of(S::LEVEL),
-            jitter: self.jitter,
-        };
+        let lifetime = Lifetime::new(self.ttls.of(S::LEVEL), self.jitter);
         LevelCache {
             access: Access::new(Arc::clone(&self.base), lifetime),
             scope,

@@ -5,4 +5,5 @@ mod hooked;
 mod indices;
 mod interleavings;
 mod lifetimes;
+mod loading;
 mod support;

@@ -61,6 +61,10 @@ pub enum ErrorKind {
     CrossSlot,
     /// The store has been shut down: do not retry.
     Closed,
+    /// There is nothing by that name, and that is known: what was asked for does not exist.
+    NotFound,
+    /// What loads the value failed, took too long or panicked: see the error's source, which is the loader's own.
+    LoadFailed,
     /// The server or this library did something that the code does not expect: report it.
     Unexpected,
 }
@@ -107,6 +111,8 @@ impl ErrorKind {
             Self::Overloaded => "overloaded",
             Self::CrossSlot => "keys of one call lie in several slots",
             Self::Closed => "store is closed",
+            Self::NotFound => "not found",
+            Self::LoadFailed => "the value could not be loaded",
             Self::Unexpected => "unexpected",
         }
     }

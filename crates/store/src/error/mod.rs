@@ -116,6 +116,22 @@ impl Error {
         self.change(|inner| inner.source = Some(Arc::new(source)))
     }
 
+    /// Adds a cause of a type that is not known here. [`source`](std::error::Error::source) answers it as it was, so that
+    /// `downcast_ref` finds its own type.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::error::Error as _;
+    /// use cachekit_store::{Error, ErrorKind};
+    /// let cause = Box::new(std::io::Error::from(std::io::ErrorKind::NotFound));
+    /// let error = Error::new(ErrorKind::LoadFailed, "load").with_boxed_source(cause);
+    /// assert!(error.source().is_some_and(|source| source.is::<std::io::Error>()));
+    /// ```
+    #[must_use]
+    pub fn with_boxed_source(self, source: Box<dyn error::Error + Send + Sync>) -> Self {
+        self.change(|inner| inner.source = Some(Arc::from(source)))
+    }
+
     /// States whether the server may have carried out the change although the call failed.
     ///
     /// # Examples

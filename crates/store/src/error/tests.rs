@@ -64,6 +64,8 @@ fn only_passing_conditions_are_retryable() {
         ErrorKind::CrossSlot,
         ErrorKind::Closed,
         ErrorKind::WritesRefused,
+        ErrorKind::NotFound,
+        ErrorKind::LoadFailed,
     ] {
         assert!(!kind.is_retryable(), "{kind:?}");
     }

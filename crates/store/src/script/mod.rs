@@ -1,10 +1,12 @@
 //! Scripts with two bodies: Lua text for a server, Rust for the memory store.
 
+mod digest;
 mod transaction;
 
 use bytes::Bytes;
 use cachekit_keys::Key;
 
+pub use self::digest::sha1hex;
 pub use self::transaction::{ScoreRange, Transaction, ZAddCondition};
 use crate::Result;
 

@@ -92,6 +92,11 @@ pub trait Transaction {
     /// `ZREMRANGEBYSCORE`: how many members were removed.
     fn zremrange_by_score(&mut self, key: &Key, scores: ScoreRange) -> Result<u64>;
 
+    /// `redis.sha1hex`: the SHA-1 digest in lower-case hex. To tell whether bytes are what they were, not to keep a secret.
+    fn sha1hex(&self, bytes: &[u8]) -> String {
+        super::sha1hex(bytes)
+    }
+
     /// `PUBLISH` through `redis.pcall`: a wake-up that cannot be sent never fails the script. Delivered when the run
     /// has ended.
     fn publish(&mut self, channel: &[u8], payload: Bytes);

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use cachekit_store::{Reply, Result, Script, ScriptEffect, Transaction};
 
-use super::{number, parsed, wrong_arguments};
+use super::{halves, number, parsed, wrong_arguments};
+use crate::lease::end_lease;
 
 /// Reads members with their scores, highest first: each member, then its score.
 ///
@@ -17,9 +18,17 @@ pub(in crate::index) const PAGE: Script = Script::new("index_page", include_str!
 
 /// Deletes values and takes their keys out of indices; answers how many values existed.
 ///
-/// `KEYS`: the indices, then the values' keys. `ARGV`: the number of indices, then the members that name the keys.
-pub(in crate::index) const CLEAR: Script =
-    Script::new("index_clear", include_str!("clear.lua")).with_body(clear);
+/// `KEYS`: the indices, then the values' keys, then their leases'. `ARGV`: the number of indices, then the members that name
+/// the keys.
+pub(in crate::index) const CLEAR: Script = Script::new(
+    "index_clear",
+    concat!(
+        include_str!("../../lease/scripts/end.lua"),
+        include_str!("../../lease/scripts/end_many.lua"),
+        include_str!("clear.lua")
+    ),
+)
+.with_body(clear);
 
 /// Takes members out of an index whose scores are what they were; answers how many.
 ///
@@ -43,12 +52,16 @@ fn page(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
 fn clear(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
     let indices = number(args, 0)?;
     let (indices, keys) = keys.split_at_checked(indices).ok_or_else(wrong_arguments)?;
+    let (keys, leases) = halves(keys)?;
     let mut existed = 0;
     for key in keys {
         existed += i64::from(tx.del(key)?);
     }
     for index in indices {
         tx.zrem(index, &args[1..])?;
+    }
+    for lease in leases {
+        end_lease(tx, lease)?;
     }
     Ok(Reply::Integer(existed))
 }

@@ -16,7 +16,7 @@ use cachekit_store::{
     Error, ErrorKind, ExpireChange, KeyExpiry, Result, Transaction, ZAddCondition,
 };
 
-pub(super) use self::{
+pub(in crate::index) use self::{
     clear::{CLEAR, FORGET, PAGE},
     set::{NOTE, SET, SET_MANY},
 };
@@ -26,13 +26,18 @@ pub(super) use self::{
 const GRACE: u64 = 60_000;
 
 /// A member to be entered, and the life of its key in milliseconds.
-struct Entering {
-    member: Bytes,
-    ttl: u64,
+pub(crate) struct Entering {
+    pub(crate) member: Bytes,
+    pub(crate) ttl: u64,
 }
 
-/// `enter.lua` in Rust.
-fn enter(tx: &mut dyn Transaction, index: &Key, entering: &[Entering], trim: usize) -> Result<()> {
+/// `enter.lua`, and for a single member `enter_one.lua`, in Rust.
+pub(crate) fn enter(
+    tx: &mut dyn Transaction,
+    index: &Key,
+    entering: &[Entering],
+    trim: usize,
+) -> Result<()> {
     let now = tx.now() / 1_000;
     let mut raised = 0;
     for Entering { member, ttl } in entering {
@@ -72,7 +77,7 @@ fn keep(tx: &mut dyn Transaction, index: &Key, longest: u64, trim: usize) -> Res
 }
 
 /// So many milliseconds, or the longest life there is.
-fn life(millis: u64) -> Result<Ttl> {
+pub(crate) fn life(millis: u64) -> Result<Ttl> {
     let millis = millis.min(Ttl::MAX.as_millis());
     Ok(Ttl::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))?)
 }
@@ -84,17 +89,25 @@ fn score(millis: u64) -> f64 {
 }
 
 /// A whole number among a script's arguments.
-fn number(args: &[Bytes], at: usize) -> Result<usize> {
+pub(crate) fn number(args: &[Bytes], at: usize) -> Result<usize> {
     parsed(args, at)
 }
 
-fn parsed<T: std::str::FromStr>(args: &[Bytes], at: usize) -> Result<T> {
+pub(crate) fn parsed<T: std::str::FromStr>(args: &[Bytes], at: usize) -> Result<T> {
     let text = args.get(at).and_then(|arg| std::str::from_utf8(arg).ok());
     text.and_then(|text| text.parse().ok())
         .ok_or_else(wrong_arguments)
 }
 
-fn wrong_arguments() -> Error {
+/// Values' keys, and as many of their leases behind them.
+pub(crate) fn halves(keys: &[Key]) -> Result<(&[Key], &[Key])> {
+    match keys.len() % 2 {
+        0 => Ok(keys.split_at(keys.len() / 2)),
+        _ => Err(wrong_arguments()),
+    }
+}
+
+pub(crate) fn wrong_arguments() -> Error {
     Error::new(ErrorKind::Unexpected, "index")
         .with_detail("a script was called with wrong arguments")
 }

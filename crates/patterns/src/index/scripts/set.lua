@@ -3,11 +3,9 @@ if ARGV[4] ~= '' and (redis.call('EXISTS', key) == 1) == (ARGV[4] == 'NX') then
   return 0
 end
 local expiry = math.floor(now / 1000) + ttl
-for i = 2, #KEYS do
-  if redis.call('ZADD', KEYS[i], 'GT', 'CH', expiry, member) == 0 then
-    redis.call('ZINCRBY', KEYS[i], 1, member)
-  end
-  keep(KEYS[i], ttl, trim)
+for i = 3, #KEYS do
+  enter_one(KEYS[i], member, expiry, ttl, trim)
 end
 redis.call('SET', key, ARGV[1], 'PX', ARGV[2])
+end_lease(KEYS[2])
 return 1

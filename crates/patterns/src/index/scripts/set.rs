@@ -6,31 +6,38 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use cachekit_store::{Reply, Result, Script, ScriptEffect, SetOptions, Transaction};
 
-use super::{Entering, enter, life, number, parsed, wrong_arguments};
+use super::{Entering, enter, halves, life, number, parsed, wrong_arguments};
+use crate::lease::end_lease;
 
 /// Writes one value and enters its key into indices; answers 1, or 0 where the condition was not met, which changes nothing.
 ///
-/// `KEYS`: the value's key, then the indices. `ARGV`: the value, its TTL in milliseconds, how many members to trim from
-/// each index, the condition (`NX`, `XX` or nothing), and the member that names the key.
+/// `KEYS`: the value's key, its lease's, then the indices. `ARGV`: the value, its TTL in milliseconds, how many members to
+/// trim from each index, the condition (`NX`, `XX` or nothing), and the member that names the key.
 ///
 /// This is what a service runs all day, and leaner than [`SET_MANY`] with one key. Each index comes before the value, so that
 /// an index which cannot be written leaves no value without one.
 pub(in crate::index) const SET: Script = Script::new(
     "index_set",
-    concat!(include_str!("keep.lua"), include_str!("set.lua")),
+    concat!(
+        include_str!("keep.lua"),
+        include_str!("enter_one.lua"),
+        include_str!("../../lease/scripts/end.lua"),
+        include_str!("set.lua")
+    ),
 )
 .with_body(set)
 .with_time();
 
 /// Writes many values and enters their keys into indices; answers 1, or with a condition for each key whether it was met.
 ///
-/// `KEYS`: the indices, then the values' keys. `ARGV`: the number of indices, how many members to trim from each, the
-/// condition, the values, the members that name their keys, and their TTLs: one for each, or one for all.
+/// `KEYS`: the indices, then the values' keys, then their leases'. `ARGV`: the number of indices, how many members to trim
+/// from each, the condition, the values, the members that name their keys, and their TTLs: one for each, or one for all.
 pub(in crate::index) const SET_MANY: Script = Script::new(
     "index_set_many",
     concat!(
         include_str!("keep.lua"),
         include_str!("enter.lua"),
+        include_str!("../../lease/scripts/end.lua"),
         include_str!("set_many.lua")
     ),
 )
@@ -57,7 +64,9 @@ fn set(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
     let [value, _, _, condition, member] = args else {
         return Err(wrong_arguments());
     };
-    let (key, indices) = keys.split_first().ok_or_else(wrong_arguments)?;
+    let [key, lease, indices @ ..] = keys else {
+        return Err(wrong_arguments());
+    };
     let (ttl, trim) = (parsed(args, 1)?, number(args, 2)?);
     if !is_met(tx, key, condition)? {
         return Ok(Reply::Integer(0));
@@ -70,6 +79,7 @@ fn set(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
         enter(tx, index, &[entering], trim)?;
     }
     tx.set(key, value.clone(), SetOptions::ttl(life(ttl)?))?;
+    end_lease(tx, lease)?;
     Ok(Reply::Integer(1))
 }
 
@@ -77,8 +87,9 @@ fn set_many(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Re
     let (indices, trim) = (number(args, 0)?, number(args, 1)?);
     let condition = args.get(2).ok_or_else(wrong_arguments)?;
     let (indices, keys) = keys.split_at_checked(indices).ok_or_else(wrong_arguments)?;
+    let (keys, leases) = halves(keys)?;
     let mut answers = Vec::with_capacity(keys.len());
-    let (mut entering, mut values) = (Vec::new(), Vec::new());
+    let (mut entering, mut values, mut ended) = (Vec::new(), Vec::new(), Vec::new());
     let mut written = HashSet::new();
     for (place, key) in keys.iter().enumerate() {
         // As if the writes took place in turn: one that comes before in the batch counts.
@@ -93,6 +104,7 @@ fn set_many(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Re
                 member: argument(args, 3 + keys.len() + place)?,
                 ttl: ttl_at(args, 3 + 2 * keys.len(), place, keys.len())?,
             });
+            ended.push(&leases[place]);
             values.push((key, argument(args, 3 + place)?));
         }
     }
@@ -103,6 +115,9 @@ fn set_many(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Re
     }
     for ((key, value), Entering { ttl, .. }) in values.into_iter().zip(&entering) {
         tx.set(key, value, SetOptions::ttl(life(*ttl)?))?;
+    }
+    for lease in ended {
+        end_lease(tx, lease)?;
     }
     Ok(match condition.is_empty() {
         true => Reply::Integer(1),

@@ -61,7 +61,7 @@ fn ttls(draw: &mut Draw, count: usize) -> Vec<Blob> {
 }
 
 fn set(draw: &mut Draw) -> Call {
-    let count = draw.rng().usize(1..=4);
+    let count = draw.rng().usize(2..=5);
     Call {
         keys: draw.call_keys(count),
         args: vec![
@@ -75,8 +75,8 @@ fn set(draw: &mut Draw) -> Call {
 }
 
 fn set_many(draw: &mut Draw) -> Call {
-    let (indices, count) = (draw.rng().usize(0..=2), draw.rng().usize(1..=5));
-    let mut keys = draw.call_keys(indices + count);
+    let (indices, count) = (draw.rng().usize(0..=2), draw.rng().usize(1..=3));
+    let mut keys = draw.call_keys(indices + 2 * count);
     if count > 1 && draw.one_in(3) {
         keys[indices + 1] = keys[indices]; // the same key twice
     }
@@ -109,11 +109,11 @@ fn page(draw: &mut Draw) -> Call {
 
 fn clear(draw: &mut Draw) -> Call {
     let indices = draw.rng().usize(1..=2);
-    let count = draw.rng().usize(1..=4);
+    let count = draw.rng().usize(1..=3);
     let mut args = vec![indices.to_string().into()];
     args.extend((0..count).map(|_| draw.member()));
     Call {
-        keys: draw.call_keys(indices + count),
+        keys: draw.call_keys(indices + 2 * count),
         args,
     }
 }

@@ -1,0 +1,355 @@
+//! Reading through the cache: a value from the store, or from the loader.
+
+use std::{collections::HashMap, error::Error as StdError, hash::Hash, sync::Arc};
+
+use cachekit_keys::KeyFamily;
+use cachekit_store::{Error, ErrorKind, Result};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::Cache;
+use crate::{
+    CacheCounts, Cached, LoadContext, LoadOptions, Loaded, Origin,
+    access::Found,
+    index::tag_roots,
+    load::{BoxError, ManyLoader, Member, Request, Seen, Slot, is_away},
+};
+
+impl<K, V> Cache<K, V>
+where
+    K: KeyFamily,
+    V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    /// Reads a value, or loads and stores it. Of all callers in all processes one runs its loader, and the others are given
+    /// what it loaded; see [`load`](crate::load) for what that means when something fails.
+    ///
+    /// # Errors
+    /// - [`NotFound`](ErrorKind::NotFound) where it is known that there is no value; [`fetch`](Self::fetch) tells that as a
+    ///   value.
+    /// - [`LoadFailed`](ErrorKind::LoadFailed) where the loader failed, panicked or took too long, and nothing stale can be
+    ///   served. The `source()` is the loader's error, as it was.
+    /// - [`Overloaded`](ErrorKind::Overloaded) where the store is away and too many loads wait.
+    /// - [`Encode`](ErrorKind::Encode) for a value that cannot be stored at all; one that is too large is served uncached.
+    /// - [`Closed`](ErrorKind::Closed) after a shutdown.
+    /// - Those of the [store](cachekit_store::Store) that waiting would not mend, such as
+    ///   [`WrongType`](ErrorKind::WrongType).
+    ///
+    /// # Cancel safety
+    /// A dropped call ends no load: the load goes on, and stores its value.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, u32>::builder(store, KeySchema::plain()).build()?;
+    /// let key = ProjectKey::file_tree(ProjectId::new("proj456")?);
+    /// let tree = cache.get_or_load(&key, || async { Ok::<_, std::io::Error>(7) }).await?;
+    /// assert_eq!(tree, 7);
+    /// assert_eq!(cache.get(&key).await?, Some(7));
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_or_load<F, Fut, T, E>(&self, key: &K, loader: F) -> Result<V>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.get_or_load_with(key, &LoadOptions::new(), |_| loader())
+            .await
+    }
+
+    /// Reads or loads a value with options of its own, and a loader that is told the key and the value to be replaced.
+    ///
+    /// # Errors
+    /// Those of [`get_or_load`](Self::get_or_load), and [`InvalidInput`](ErrorKind::InvalidInput) for too many tags.
+    ///
+    /// # Cancel safety
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId, ProjectKey, Ttl};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_patterns::{LoadContext, LoadOptions, Loaded};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain()).build()?;
+    /// let key = ProjectKey::file_tree(ProjectId::new("proj456")?);
+    /// let options = LoadOptions::new().with_ttl(Ttl::seconds(30));
+    /// let tree = cache
+    ///     .get_or_load_with(&key, &options, |load: LoadContext<String>| async move {
+    ///         Ok::<_, std::io::Error>(match load.stale() {
+    ///             Some(_) => Loaded::not_modified(), // the origin said so
+    ///             None => Loaded::value(format!("the value of {}", load.key())),
+    ///         })
+    ///     })
+    ///     .await?;
+    /// assert_eq!(tree, "the value of project:proj456:file_tree");
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_or_load_with<F, Fut, T, E>(
+        &self,
+        key: &K,
+        options: &LoadOptions,
+        loader: F,
+    ) -> Result<V>
+    where
+        F: FnOnce(LoadContext<V>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let cached = self.fetch_with(key, options, loader).await?;
+        cached.value.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "load")
+                .with_detail("it is known that there is no such value")
+                .with_key(&self.key(key))
+        })
+    }
+
+    /// Reads or loads a value, and tells where it comes from. That there is none is a value here and no error.
+    ///
+    /// # Errors
+    /// Those of [`get_or_load`](Self::get_or_load) without `NotFound`.
+    ///
+    /// # Cancel safety
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_patterns::Origin;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, u32>::builder(store, KeySchema::plain()).build()?;
+    /// let key = ProjectKey::file_tree(ProjectId::new("proj456")?);
+    /// let loader = || async { Ok::<_, std::io::Error>(None) }; // the origin has none
+    /// let first = cache.fetch(&key, loader).await?;
+    /// let second = cache.fetch(&key, loader).await?;
+    /// assert!(first.is_negative() && second.is_negative());
+    /// assert_eq!((first.origin, second.origin), (Origin::Loaded, Origin::Fresh));
+    /// # Ok(()) }
+    /// ```
+    pub async fn fetch<F, Fut, T, E>(&self, key: &K, loader: F) -> Result<Cached<V>>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.fetch_with(key, &LoadOptions::new(), |_| loader())
+            .await
+    }
+
+    /// [`fetch`](Self::fetch) with the options and the loader of [`get_or_load_with`](Self::get_or_load_with).
+    ///
+    /// # Errors
+    /// Those of [`get_or_load_with`](Self::get_or_load_with) without `NotFound`.
+    ///
+    /// # Cancel safety
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Examples
+    /// See [`get_or_load_with`](Self::get_or_load_with) and [`fetch`](Self::fetch).
+    pub async fn fetch_with<F, Fut, T, E>(
+        &self,
+        key: &K,
+        options: &LoadOptions,
+        loader: F,
+    ) -> Result<Cached<V>>
+    where
+        F: FnOnce(LoadContext<V>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let stored = self.key(key);
+        let look = self.engine.look(&stored).await;
+        let counts = match &look {
+            Ok(look) => look.found.counts(),
+            Err(error) if is_away(error) => CacheCounts {
+                misses: 1,
+                ..CacheCounts::default()
+            },
+            Err(_) => CacheCounts::default(),
+        };
+        self.access.base().counters.add(counts);
+        if let Ok(look) = &look
+            && let Found::Fresh(hit) = &look.found
+        {
+            if self.engine.is_due(hit) {
+                let request = self.request(key, options, loader)?;
+                self.engine.refresh(&self.tasks, request, Seen::of(look));
+            }
+            return Ok(hit.clone().cached(Origin::Fresh));
+        }
+        let request = self.request(key, options, loader)?;
+        // Boxed, so that a hit does not carry the size of what only a miss needs.
+        let load = Arc::clone(&self.engine).load(self.tasks.clone(), request, look, None);
+        Box::pin(load).await
+    }
+
+    /// Reads many values, and loads those that are missing with one call of the loader; answers for each key, in their order.
+    ///
+    /// The keys are read in one round trip and the missing ones' leases taken in another. The loader is called once, with just
+    /// the keys whose leases this call got; what it leaves out of its map does not exist, and is stored as
+    /// [negative](Loaded::negative). Keys that others are loading are waited for. The loader is called again, for a single
+    /// key, only where such another fails, or what it loaded was invalidated meanwhile.
+    ///
+    /// # Errors
+    /// Of the call as a whole: [`InvalidInput`](ErrorKind::InvalidInput) where the cache declares too many tags. All else is
+    /// the outcome of a key, and as in [`get_or_load`](Self::get_or_load) without `NotFound`.
+    ///
+    /// # Cancel safety
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// use std::collections::HashMap;
+    ///
+    /// use cachekit_patterns::Loaded;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, u32>::builder(store, KeySchema::plain()).build()?;
+    /// let project = ProjectId::new("proj456")?;
+    /// let keys = [ProjectKey::file_tree(project.clone()), ProjectKey::recent_issues(project)];
+    /// cache.set(&keys[0], &1).await?;
+    /// let values = cache
+    ///     .get_or_load_many(&keys, |missing: Vec<ProjectKey>| async move {
+    ///         let values = missing.into_iter().map(|key| (key, Loaded::value(2)));
+    ///         Ok::<_, std::io::Error>(values.collect::<HashMap<_, _>>())
+    ///     })
+    ///     .await?;
+    /// assert_eq!(values[0].as_ref().unwrap().value, Some(1));
+    /// assert_eq!(values[1].as_ref().unwrap().value, Some(2));
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_or_load_many<F, Fut, E>(
+        &self,
+        keys: &[K],
+        loader: F,
+    ) -> Result<Vec<Result<Cached<V>>>>
+    where
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<HashMap<K, Loaded<V>>, E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stored = self.keys(keys);
+        let looks = self.engine.look_many(&stored).await;
+        let loader = many_loader(keys.to_vec(), loader);
+        let (mut answers, mut missing) = (Vec::with_capacity(keys.len()), Vec::new());
+        let mut counts = CacheCounts::default();
+        for (index, look) in looks.into_iter().enumerate() {
+            counts += match &look {
+                Ok(look) => look.found.counts(),
+                Err(_) => CacheCounts {
+                    misses: 1,
+                    ..CacheCounts::default()
+                },
+            };
+            let single = Arc::clone(&loader);
+            let single = move |_| async move { single(vec![index]).await.map(only) };
+            let request = |this: &Self| this.request(&keys[index], &LoadOptions::new(), single);
+            match look {
+                Ok(look) => match look.found {
+                    Found::Fresh(ref hit) => {
+                        answers.push(Some(Ok(hit.clone().cached(Origin::Fresh))));
+                        if self.engine.is_due(hit) {
+                            let seen = Seen::of(&look);
+                            self.engine.refresh(&self.tasks, request(self)?, seen);
+                        }
+                    }
+                    _ => {
+                        answers.push(None);
+                        missing.push(Member::new(index, request(self)?, Ok(look)));
+                    }
+                },
+                Err(error) => {
+                    answers.push(None);
+                    missing.push(Member::new(index, request(self)?, Err(error)));
+                }
+            }
+        }
+        self.access.base().counters.add(counts);
+        let engine = Arc::clone(&self.engine);
+        let loaded = Box::pin(engine.load_many(self.tasks.clone(), missing, loader)).await;
+        for (index, answer) in loaded {
+            answers[index] = Some(answer);
+        }
+        let unexpected = || Err(Error::new(ErrorKind::Unexpected, "load"));
+        let answers = answers.into_iter();
+        Ok(answers
+            .map(|answer| answer.unwrap_or_else(unexpected))
+            .collect())
+    }
+
+    fn request<F, Fut, T, E>(&self, key: &K, options: &LoadOptions, loader: F) -> Result<Request<V>>
+    where
+        F: FnOnce(LoadContext<V>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let mut tags = options.tags.clone();
+        if let Some(declared) = &self.tags {
+            tags.extend(declared(key)?);
+        }
+        let (stored, roots) = self.place(key);
+        let hard = options.hard_timeout;
+        Ok(Request {
+            key: stored,
+            roots,
+            tags: tag_roots(self.access.base(), &tags)?,
+            ttl: options.ttl,
+            soft_timeout: options.soft_timeout,
+            hard_timeout: hard.unwrap_or(self.engine.policy().hard_timeout),
+            loader: Slot::new(loader),
+        })
+    }
+}
+
+/// A loader of many keys as a loader of many places among them: one answer for each place, in their order.
+fn many_loader<K, V, F, Fut, E>(keys: Vec<K>, loader: F) -> ManyLoader<V>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Send + 'static,
+    F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<HashMap<K, Loaded<V>>, E>> + Send + 'static,
+    E: Into<BoxError>,
+{
+    Arc::new(move |places: Vec<usize>| {
+        let wanted: Vec<K> = places.iter().map(|&place| keys[place].clone()).collect();
+        let loading = loader(wanted.clone());
+        Box::pin(async move {
+            let mut found = loading.await.map_err(Into::into)?;
+            let answers = wanted.iter().map(|key| found.remove(key));
+            Ok(answers
+                .map(|answer| answer.unwrap_or_else(Loaded::negative))
+                .collect())
+        })
+    })
+}
+
+fn only<V>(answers: Vec<Loaded<V>>) -> Loaded<V> {
+    answers.into_iter().next().unwrap_or_else(Loaded::negative)
+}

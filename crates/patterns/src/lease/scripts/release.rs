@@ -1,0 +1,46 @@
+//! Keeping a lease, and giving it back.
+
+use bytes::Bytes;
+use cachekit_keys::Key;
+use cachekit_store::{ExpireChange, Reply, Result, Script, ScriptEffect, Transaction};
+
+use super::{end_lease, is_held};
+use crate::index::{life, parsed, wrong_arguments};
+
+/// Gives a lease a new life; answers 1, or 0 where it is not the token's.
+///
+/// `KEYS`: the lease. `ARGV`: the token, and the TTL in milliseconds.
+pub(in crate::lease) const RENEW: Script = Script::new("lease_renew", include_str!("renew.lua"))
+    .with_body(renew)
+    .with_effect(ScriptEffect::Idempotent);
+
+/// Ends a lease without a value, and wakes those who wait for it; answers 1, or 0 where it is not the token's.
+///
+/// `KEYS`: the lease. `ARGV`: the token.
+pub(in crate::lease) const RELEASE: Script = Script::new(
+    "lease_release",
+    concat!(include_str!("end.lua"), include_str!("release.lua")),
+)
+.with_body(release);
+
+fn renew(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
+    let ([lease], [token, _]) = (keys, args) else {
+        return Err(wrong_arguments());
+    };
+    if !is_held(tx, lease, token)? {
+        return Ok(Reply::Integer(0));
+    }
+    let renewed = tx.pexpire(lease, ExpireChange::After(life(parsed(args, 1)?)?))?;
+    Ok(Reply::Integer(i64::from(renewed)))
+}
+
+fn release(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
+    let ([lease], [token]) = (keys, args) else {
+        return Err(wrong_arguments());
+    };
+    let is_held = is_held(tx, lease, token)?;
+    if is_held {
+        end_lease(tx, lease)?;
+    }
+    Ok(Reply::Integer(i64::from(is_held)))
+}

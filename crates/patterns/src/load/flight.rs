@@ -1,0 +1,473 @@
+//! The way of a load: look again, take the lease or wait for its holder, load, store.
+
+use std::{convert::Infallible, future::pending, pin::pin, sync::Arc, time::Duration};
+
+use cachekit_codec::Meta;
+use cachekit_keys::{Key, Ttl};
+use cachekit_store::{Error, ErrorKind, Result, StoreExt, Wakeup};
+use futures_util::future::{Either, select};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    LoadContext, Loaded, Request,
+    engine::{Engine, digest, is_away},
+    flights::{Flying, Outcome},
+    loaded::Answer,
+};
+use crate::{
+    CacheCounts, Cached, Origin,
+    access::{Found, Look},
+    error::encode_error,
+    index::Write,
+    lease::{self, Fill, Take, Taken, Token},
+};
+
+/// How often a flight looks again because the entry changed to something that is no better.
+const CHANGES: usize = 8;
+
+/// Why a flight is under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Callers wait for a value.
+    Load,
+    /// A value is there: whoever else loads already is let go on.
+    Refresh,
+}
+
+/// What the key held when the flight began.
+pub(crate) struct Seen<V> {
+    digest: Option<String>,
+    value: Option<V>,
+}
+
+impl<V> Seen<V> {
+    pub(super) const fn nothing() -> Self {
+        Self {
+            digest: None,
+            value: None,
+        }
+    }
+
+    pub(super) fn into_value(self) -> Option<V> {
+        self.value
+    }
+}
+
+impl<V: Clone> Seen<V> {
+    pub(crate) fn of(look: &Look<V>) -> Self {
+        Self {
+            digest: look.bytes.as_ref().map(digest),
+            value: match &look.found {
+                Found::Fresh(hit) | Found::Stale(hit) => hit.value.clone(),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// How a flight ended, and whether the lease is still to be given back.
+pub(super) struct End<V> {
+    pub(super) outcome: Outcome<V>,
+    pub(super) release: bool,
+}
+
+/// What becomes of a loader's answer.
+pub(super) enum Settled<V> {
+    Store(Write, Option<V>),
+    /// It is given and not stored.
+    Give(Option<V>),
+    Ended(End<V>),
+}
+
+impl<V> End<V> {
+    fn of(outcome: Outcome<V>) -> Self {
+        Self {
+            outcome,
+            release: false,
+        }
+    }
+
+    fn releasing(outcome: Outcome<V>) -> Self {
+        Self {
+            outcome,
+            release: true,
+        }
+    }
+}
+
+impl<V> Engine<V>
+where
+    V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    pub(super) async fn fly(
+        self: Arc<Self>,
+        flying: Flying<V>,
+        request: Request<V>,
+        seen: Seen<V>,
+        mode: Mode,
+    ) {
+        let token = Token::random();
+        let End { outcome, release } = match self.access.base().store.capabilities().scripts {
+            true => self.run(&flying, &request, seen, mode, &token).await,
+            false => End::of(self.run_without_lease(&flying, &request, seen).await),
+        };
+        // Callers do not wait for the lease to be given back, nor for a store that does not answer.
+        flying.finish(outcome);
+        if release {
+            let _ = self.release(&request.key, token).await;
+        }
+    }
+
+    /// Loads without a lease: the value is not stored.
+    pub(super) async fn fly_unleased(
+        self: Arc<Self>,
+        flying: Flying<V>,
+        request: Request<V>,
+        stale: Option<V>,
+    ) {
+        let permit = timeout(request.hard_timeout, self.permits.acquire()).await;
+        let Ok(Ok(_permit)) = permit else {
+            let error = overloaded(&request.key);
+            return flying.finish(Outcome::Failed(error));
+        };
+        let unknown = stale.clone();
+        let outcome = match self.ask(&request, stale).await {
+            Err(error) => Outcome::Failed(error),
+            Ok((loaded, _)) => match loaded.answer {
+                Answer::Value(value) | Answer::Uncached(value) => uncached(Some(value)),
+                Answer::Negative => uncached(None),
+                Answer::NotModified => match unknown {
+                    Some(value) => uncached(Some(value)),
+                    None => Outcome::Failed(not_modified(&request.key)),
+                },
+            },
+        };
+        flying.finish(outcome);
+    }
+
+    async fn run(
+        &self,
+        flying: &Flying<V>,
+        request: &Request<V>,
+        mut seen: Seen<V>,
+        mode: Mode,
+        token: &Token,
+    ) -> End<V> {
+        let (start, mut changes, mut wakeup) = (Instant::now(), 0, None);
+        loop {
+            let look = flying.next_look();
+            let taken = match self.take(request, &seen, token).await {
+                Ok(taken) => taken,
+                Err(error) if is_away(&error) => return End::of(Outcome::Away),
+                Err(error) => return End::of(Outcome::Refused(error)),
+            };
+            match taken {
+                Taken::Granted => {
+                    flying.goes_on_here();
+                    return self.load_leased(flying, request, seen, token).await;
+                }
+                Taken::OtherType => {
+                    let error = Error::new(ErrorKind::WrongType, "get").with_key(&request.key);
+                    return End::of(Outcome::Refused(error));
+                }
+                Taken::Found { value, expires_in } => {
+                    let found = self.access.judge(&request.key, Some(value), expires_in);
+                    let found = match found {
+                        Ok(found) => found,
+                        Err(error) => return End::of(Outcome::Refused(error)),
+                    };
+                    changes += 1;
+                    seen = Seen::of(&found);
+                    match found.found {
+                        Found::Fresh(hit) => {
+                            return End::of(Outcome::Found(hit.cached(Origin::Fresh), look));
+                        }
+                        Found::Unreadable(error) if error.kind() == ErrorKind::Newer => {
+                            return End::of(Outcome::Away);
+                        }
+                        _ if changes > CHANGES => return End::of(Outcome::Away),
+                        _ => {}
+                    }
+                }
+                Taken::Held { left } if mode == Mode::Refresh => {
+                    self.setbacks.pause(&request.key, left);
+                    return End::of(Outcome::Nothing);
+                }
+                Taken::Held { left } => {
+                    let Some(patience) = request.hard_timeout.checked_sub(start.elapsed()) else {
+                        return End::of(Outcome::Away);
+                    };
+                    let Some(wakeup) = &mut wakeup else {
+                        flying.goes_on_elsewhere();
+                        let store = &self.access.base().store;
+                        let registered = store.wakeup(&request.key).await;
+                        wakeup = Some(registered.unwrap_or_else(|_| Wakeup::never()));
+                        continue; // register, then look
+                    };
+                    let wait = (left + slack(left)).min(patience);
+                    let (woken, abandoned) = (pin!(wakeup.wait(wait)), pin!(flying.abandoned()));
+                    let ended = select(woken, abandoned).await;
+                    if matches!(ended, Either::Right(_)) && flying.close_if_abandoned() {
+                        return End::of(Outcome::Nothing);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn take(&self, request: &Request<V>, seen: &Seen<V>, token: &Token) -> Result<Taken> {
+        let base = self.access.base();
+        let taken = lease::take(&*base.store, &[self.wish(request, seen, token)]).await?;
+        let taken = taken.into_iter().next();
+        let (now, taken) = taken.ok_or_else(|| Error::new(ErrorKind::Unexpected, "lease_take"))?;
+        base.clock.learn(now);
+        Ok(taken)
+    }
+
+    /// The lease that a flight wants.
+    pub(super) fn wish(&self, request: &Request<V>, seen: &Seen<V>, token: &Token) -> Take {
+        let ttl = self.policy.lease_ttl;
+        let life = request.hard_timeout.saturating_add(ttl.as_duration());
+        Take {
+            key: request.key.clone(),
+            roots: request.roots.clone(),
+            tags: request.tags.clone(),
+            token: token.clone(),
+            seen: seen.digest.clone(),
+            ttl,
+            life: Ttl::new(life).unwrap_or(Ttl::MAX),
+        }
+    }
+
+    /// Runs the loader; answers how long it took too.
+    async fn ask(&self, request: &Request<V>, stale: Option<V>) -> Result<(Loaded<V>, Duration)> {
+        let began = Instant::now();
+        let context = LoadContext::new(request.key.clone(), stale);
+        let result = request.loader.run(context, request.hard_timeout).await;
+        self.count(CacheCounts {
+            loads: 1,
+            load_errors: u64::from(result.is_err()),
+            ..CacheCounts::default()
+        });
+        let load_time = began.elapsed();
+        if result.is_ok() {
+            self.learn(load_time);
+        }
+        result.map(|loaded| (loaded, load_time))
+    }
+
+    async fn load_leased(
+        &self,
+        flying: &Flying<V>,
+        request: &Request<V>,
+        seen: Seen<V>,
+        token: &Token,
+    ) -> End<V> {
+        let asking = pin!(self.ask(request, seen.value.clone()));
+        let keeping = pin!(self.keep(flying, &request.key, token));
+        let asked = match select(asking, keeping).await {
+            Either::Left((asked, _)) => asked,
+            Either::Right((never, _)) => match never {},
+        };
+        let (loaded, load_time) = match asked {
+            Ok(asked) => asked,
+            Err(error) => return self.failed(request, error),
+        };
+        let (write, value) = match self.settle(request, seen, loaded, load_time) {
+            Settled::Store(write, value) => (write, value),
+            Settled::Give(value) => {
+                return self.give_uncached(flying, request, value, token).await;
+            }
+            Settled::Ended(end) => return end,
+        };
+        let fill = Fill {
+            write,
+            tags: request.tags.clone(),
+            token: token.clone(),
+        };
+        // Whoever comes from now on may come after an invalidation that this value does not survive.
+        flying.close();
+        let filled = lease::fill(&*self.access.base().store, &[fill]).await;
+        let cached = |origin| Cached::new(value, origin, Some(Duration::ZERO));
+        match filled.map(|filled| filled.first() == Some(&true)) {
+            Ok(true) => {
+                self.setbacks.succeeded(&request.key);
+                End::of(Outcome::Loaded(cached(Origin::Loaded)))
+            }
+            Ok(false) => End::of(Outcome::Private(cached(Origin::Loaded))),
+            Err(_) => End::releasing(Outcome::Private(cached(Origin::Uncached))),
+        }
+    }
+
+    /// What to do with a loader's answer.
+    pub(super) fn settle(
+        &self,
+        request: &Request<V>,
+        seen: Seen<V>,
+        loaded: Loaded<V>,
+        load_time: Duration,
+    ) -> Settled<V> {
+        let value = match loaded.answer {
+            Answer::Value(value) => Some(value),
+            Answer::Negative => None,
+            Answer::NotModified if seen.value.is_some() => seen.value,
+            Answer::NotModified => {
+                return Settled::Ended(self.failed(request, not_modified(&request.key)));
+            }
+            Answer::Uncached(value) => return Settled::Give(Some(value)),
+        };
+        match self.encode(request, value.as_ref(), loaded.ttl, load_time) {
+            Ok(Some(write)) => Settled::Store(write, value),
+            Ok(None) => Settled::Give(value),
+            Err(error) => Settled::Ended(End::releasing(Outcome::Refused(error))),
+        }
+    }
+
+    pub(super) fn failed(&self, request: &Request<V>, error: Error) -> End<V> {
+        self.setbacks.failed(&request.key);
+        End::releasing(Outcome::Failed(error))
+    }
+
+    /// Gives a value that is not stored to all who joined, if nobody has invalidated it meanwhile.
+    async fn give_uncached(
+        &self,
+        flying: &Flying<V>,
+        request: &Request<V>,
+        value: Option<V>,
+        token: &Token,
+    ) -> End<V> {
+        flying.close();
+        let was_held = self.release(&request.key, token.clone()).await;
+        let cached = Cached::new(value, Origin::Uncached, Some(Duration::ZERO));
+        End::of(match was_held {
+            Ok(true) => Outcome::Loaded(cached),
+            _ => Outcome::Private(cached),
+        })
+    }
+
+    async fn release(&self, key: &Key, token: Token) -> Result<bool> {
+        let leases = [(lease::lease_of(key)?, token)];
+        let released = lease::release(&*self.access.base().store, &leases).await?;
+        Ok(released.first() == Some(&true))
+    }
+
+    /// Renews the lease for as long as it is held.
+    pub(super) async fn keep(&self, flying: &Flying<V>, key: &Key, token: &Token) -> Infallible {
+        let Ok(lease) = lease::lease_of(key) else {
+            return pending().await;
+        };
+        let ttl = self.policy.lease_ttl;
+        loop {
+            sleep(ttl.as_duration() / 3).await;
+            let renewed = lease::renew(&*self.access.base().store, &lease, token, ttl).await;
+            if matches!(renewed, Ok(false)) {
+                // What is being loaded has been invalidated: only those who wait already are to hear of it.
+                flying.close();
+                return pending().await;
+            }
+        }
+    }
+
+    /// On a store that runs no scripts: one load in this process, and a plain write.
+    async fn run_without_lease(
+        &self,
+        flying: &Flying<V>,
+        request: &Request<V>,
+        seen: Seen<V>,
+    ) -> Outcome<V> {
+        let stale = seen.value;
+        let (loaded, load_time) = match self.ask(request, stale.clone()).await {
+            Ok(asked) => asked,
+            Err(error) => {
+                self.setbacks.failed(&request.key);
+                return Outcome::Failed(error);
+            }
+        };
+        let value = match loaded.answer {
+            Answer::Value(value) => Some(value),
+            Answer::Negative => None,
+            Answer::NotModified if stale.is_some() => stale,
+            Answer::NotModified => return Outcome::Failed(not_modified(&request.key)),
+            Answer::Uncached(value) => return uncached(Some(value)),
+        };
+        flying.close();
+        let stored = match self.encode(request, value.as_ref(), loaded.ttl, load_time) {
+            Ok(Some(write)) => self.access.store_plain(write).await.is_ok(),
+            Ok(None) => false,
+            Err(error) => return Outcome::Refused(error),
+        };
+        let origin = if stored {
+            Origin::Loaded
+        } else {
+            Origin::Uncached
+        };
+        Outcome::Loaded(Cached::new(value, origin, Some(Duration::ZERO)))
+    }
+
+    /// The entry to be stored; none for one that cannot be stored and is served all the same.
+    ///
+    /// # Errors
+    /// Those of a value that can never be encoded, which is a mistake of the program.
+    fn encode(
+        &self,
+        request: &Request<V>,
+        value: Option<&V>,
+        ttl: Option<Ttl>,
+        load_time: Duration,
+    ) -> Result<Option<Write>> {
+        let access = &self.access;
+        let encoded = match value {
+            Some(value) => {
+                let ttl = ttl.unwrap_or_else(|| access.lifetime().drawn(request.ttl, None));
+                let (meta, ttl) = access.stamp(ttl, Some(load_time));
+                (access.base().format.encode(value, &meta), ttl)
+            }
+            None => {
+                let ttl = ttl.unwrap_or(self.policy.negative_ttl);
+                (access.base().format.encode_negative(&Meta::default()), ttl)
+            }
+        };
+        let (encoded, ttl) = encoded;
+        let encoded = match encoded {
+            Ok(encoded) => encoded,
+            // Plain JSON cannot say that there is no value.
+            Err(_) if value.is_none() => return Ok(None),
+            Err(error) => match encode_error(&request.key, error) {
+                error if error.kind() == ErrorKind::TooLarge => return Ok(None),
+                error => return Err(error),
+            },
+        };
+        if encoded.len() > access.base().store.capabilities().max_value_size {
+            return Ok(None);
+        }
+        Ok(Some(Write {
+            key: request.key.clone(),
+            roots: request.roots.clone(),
+            value: encoded,
+            ttl,
+        }))
+    }
+}
+
+pub(super) fn uncached<V>(value: Option<V>) -> Outcome<V> {
+    Outcome::Loaded(Cached::new(value, Origin::Uncached, Some(Duration::ZERO)))
+}
+
+pub(super) fn overloaded(key: &Key) -> Error {
+    Error::new(ErrorKind::Overloaded, "load")
+        .with_detail("too many loads are under way without the store")
+        .with_key(key)
+}
+
+fn not_modified(key: &Key) -> Error {
+    Error::new(ErrorKind::LoadFailed, "load")
+        .with_detail("the loader said \"not modified\", and there is no value to keep")
+        .with_key(key)
+}
+
+/// Spreads the looks of those who wait for the same lease to expire.
+fn slack(left: Duration) -> Duration {
+    let most = (left / 10).max(Duration::from_millis(20));
+    most.mul_f64(fastrand::f64())
+}

@@ -1,0 +1,221 @@
+//! Loads under way in this process, each shared by all callers of its key.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use cachekit_keys::Key;
+use cachekit_store::{Error, ErrorKind};
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+use std::hash::BuildHasher;
+use tokio::sync::watch;
+
+use crate::Cached;
+
+/// More than the threads of most machines, so that callers of different keys do not wait for each other.
+const SHARDS: usize = 32;
+
+/// The loads under way, by key.
+pub(super) struct Flights<V> {
+    shards: Box<[Mutex<Shard<V>>]>,
+    hasher: RandomState,
+}
+
+type Shard<V> = HashMap<Key, Arc<Flight<V>>, RandomState>;
+
+/// One load, or the wait for someone else's.
+struct Flight<V> {
+    stage: watch::Sender<Stage<V>>,
+    /// How many looks at the store it has taken.
+    looks: AtomicU64,
+}
+
+/// How far it is.
+#[derive(Clone)]
+pub(super) enum Stage<V> {
+    Busy,
+    /// Another process loads.
+    Elsewhere,
+    Done(Outcome<V>),
+}
+
+/// What came of it.
+#[derive(Clone)]
+pub(super) enum Outcome<V> {
+    /// Found in the store by the look of this number: for those who joined before it. A later one may have come after an
+    /// invalidation, and looks for itself.
+    Found(Cached<V>, u64),
+    /// Loaded, and no invalidation came in between: for all who joined.
+    Loaded(Cached<V>),
+    /// Loaded, and perhaps invalidated since: for the caller that started it.
+    Private(Cached<V>),
+    /// The loader failed.
+    Failed(Error),
+    /// The call is wrong, or the store will not take it: nothing would be better another time.
+    Refused(Error),
+    /// The store is of no help: load without it.
+    Away,
+    /// Nothing: look again.
+    Nothing,
+}
+
+/// A caller's place on a flight.
+pub(crate) struct Ticket<V> {
+    pub(super) stage: watch::Receiver<Stage<V>>,
+    /// How many looks had been taken when the caller joined.
+    pub(super) joined: u64,
+    pub(super) started: bool,
+}
+
+impl<V> Flights<V> {
+    pub(super) fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::default(),
+        }
+    }
+
+    /// Joins the flight of a key, or starts one, which the caller has to carry out.
+    pub(super) fn join_or_start(self: &Arc<Self>, key: &Key) -> (Ticket<V>, Option<Flying<V>>) {
+        let mut shard = self.shard(key).lock();
+        if let Some(flight) = shard.get(key) {
+            return (flight.ticket(false), None);
+        }
+        let flight = Arc::new(Flight::new());
+        shard.insert(key.clone(), Arc::clone(&flight));
+        let flying = Flying {
+            flights: Arc::clone(self),
+            key: key.clone(),
+            flight,
+        };
+        (flying.flight.ticket(true), Some(flying))
+    }
+
+    /// A flight that nobody else can join.
+    pub(super) fn start_alone(self: &Arc<Self>, key: &Key) -> (Ticket<V>, Flying<V>) {
+        let flying = Flying {
+            flights: Arc::clone(self),
+            key: key.clone(),
+            flight: Arc::new(Flight::new()),
+        };
+        (flying.flight.ticket(true), flying)
+    }
+
+    fn shard(&self, key: &Key) -> &Mutex<Shard<V>> {
+        let hash = self.hasher.hash_one(key);
+        // The remainder is below the number of shards.
+        let place = usize::try_from(hash % self.shards.len() as u64).unwrap_or_default();
+        &self.shards[place]
+    }
+}
+
+impl<V> Flight<V> {
+    fn new() -> Self {
+        Self {
+            stage: watch::Sender::new(Stage::Busy),
+            looks: AtomicU64::new(0),
+        }
+    }
+
+    fn ticket(&self, started: bool) -> Ticket<V> {
+        Ticket {
+            joined: self.looks.load(Ordering::SeqCst),
+            stage: self.stage.subscribe(),
+            started,
+        }
+    }
+}
+
+/// A flight as the one who carries it out has it. However that ends, those who wait hear of it.
+pub(super) struct Flying<V> {
+    flights: Arc<Flights<V>>,
+    key: Key,
+    flight: Arc<Flight<V>>,
+}
+
+impl<V> Flying<V> {
+    /// Takes no more callers: from now on they look for themselves.
+    pub(super) fn close(&self) {
+        let mut shard = self.flights.shard(&self.key).lock();
+        self.leave(&mut shard);
+    }
+
+    /// Closes where no caller is left; answers whether that was so.
+    pub(super) fn close_if_abandoned(&self) -> bool {
+        let mut shard = self.flights.shard(&self.key).lock();
+        let is_abandoned = self.flight.stage.receiver_count() == 0;
+        if is_abandoned {
+            self.leave(&mut shard);
+        }
+        is_abandoned
+    }
+
+    fn leave(&self, shard: &mut Shard<V>) {
+        let known = shard.get(&self.key);
+        if known.is_some_and(|known| Arc::ptr_eq(known, &self.flight)) {
+            shard.remove(&self.key);
+        }
+    }
+
+    /// Waits until no caller is left, for the time being.
+    pub(super) async fn abandoned(&self) {
+        self.flight.stage.closed().await;
+    }
+
+    /// The number of a look that is about to be taken.
+    pub(super) fn next_look(&self) -> u64 {
+        self.flight.looks.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Tells that another process loads.
+    pub(super) fn goes_on_elsewhere(&self) {
+        self.flight.stage.send_replace(Stage::Elsewhere);
+    }
+
+    /// Tells that this one does after all.
+    pub(super) fn goes_on_here(&self) {
+        self.flight.stage.send_replace(Stage::Busy);
+    }
+
+    /// Tells what came of it.
+    pub(super) fn finish(self, outcome: Outcome<V>) {
+        self.close();
+        self.flight.stage.send_replace(Stage::Done(outcome));
+    }
+}
+
+impl<V> Drop for Flying<V> {
+    fn drop(&mut self) {
+        self.close();
+        self.flight.stage.send_if_modified(|stage| {
+            let is_cut_off = !matches!(stage, Stage::Done(_));
+            if is_cut_off {
+                let error = Error::new(ErrorKind::Closed, "load")
+                    .with_detail("the load was cut off by a shutdown");
+                *stage = Stage::Done(Outcome::Refused(error));
+            }
+            is_cut_off
+        });
+    }
+}
+
+impl<V: Clone> Ticket<V> {
+    /// Waits for the outcome; `None` as soon as another process turns out to load, where `unless_elsewhere`.
+    pub(super) async fn outcome(&mut self, unless_elsewhere: bool) -> Option<Outcome<V>> {
+        loop {
+            match &*self.stage.borrow_and_update() {
+                Stage::Done(outcome) => return Some(outcome.clone()),
+                Stage::Elsewhere if unless_elsewhere => return None,
+                _ => {}
+            }
+            if self.stage.changed().await.is_err() {
+                return Some(Outcome::Nothing); // it says how it ended before it goes
+            }
+        }
+    }
+}

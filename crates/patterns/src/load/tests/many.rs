@@ -1,0 +1,160 @@
+//! Many keys at once.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex},
+};
+
+use cachekit_keys::{KeyPath, ProjectKey};
+use cachekit_store::{ErrorKind, MemoryStore};
+use futures_util::future::BoxFuture;
+
+use super::support::{Origins, Trees, builder, cache, project, secs, settle};
+use crate::{Cached, Loaded, Origin};
+
+fn key(n: u32) -> ProjectKey {
+    ProjectKey::new(project(), KeyPath::new(format!("n:{n}")).unwrap())
+}
+
+fn keys(numbers: impl IntoIterator<Item = u32>) -> Vec<ProjectKey> {
+    numbers.into_iter().map(key).collect()
+}
+
+type Found = Result<HashMap<ProjectKey, Loaded<String>>, io::Error>;
+
+/// Remembers what it was asked for.
+#[derive(Clone, Default)]
+struct Source {
+    asked: Arc<Mutex<Vec<Vec<ProjectKey>>>>,
+}
+
+impl Source {
+    fn loader(
+        &self,
+        delay: u64,
+    ) -> impl Fn(Vec<ProjectKey>) -> BoxFuture<'static, Found> + Send + Sync + 'static {
+        let asked = Arc::clone(&self.asked);
+        move |keys| {
+            asked.lock().unwrap().push(keys.clone());
+            Box::pin(async move {
+                tokio::time::sleep(secs(delay)).await;
+                let values = keys.into_iter().filter(|wanted| *wanted != key(99));
+                Ok(values
+                    .map(|key| (key.clone(), Loaded::value(format!("{key:?}"))))
+                    .collect())
+            })
+        }
+    }
+
+    fn asked(&self) -> Vec<Vec<ProjectKey>> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+async fn load(cache: &Trees, numbers: &[u32], source: &Source) -> Vec<Cached<String>> {
+    let keys = keys(numbers.iter().copied());
+    let answers = cache.get_or_load_many(&keys, source.loader(1)).await;
+    answers.unwrap().into_iter().map(Result::unwrap).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_loader_is_called_once_with_just_what_is_missing() {
+    let (store, source) = (Arc::default(), Source::default());
+    let cache = cache(&store);
+    cache.set(&key(1), &"one".to_owned()).await.unwrap();
+    let answers = load(&cache, &[0, 1, 99, 2], &source).await;
+    assert_eq!(source.asked(), [keys([0, 99, 2])]);
+    let origins: Vec<_> = answers.iter().map(|answer| answer.origin).collect();
+    let loaded = Origin::Loaded;
+    assert_eq!(origins, [loaded, Origin::Fresh, loaded, loaded]);
+    assert_eq!(answers[1].value.as_deref(), Some("one"));
+    assert!(answers[2].is_negative());
+
+    let answers = load(&cache, &[0, 1, 99, 2], &source).await;
+    assert!(answers.iter().all(|answer| answer.origin == Origin::Fresh));
+    assert_eq!(source.asked().len(), 1);
+    assert!(
+        cache
+            .get_or_load_many(&[], source.loader(0))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_load_is_waited_for() {
+    let (store, left, right) = (Arc::default(), Source::default(), Source::default());
+    let (one, other) = (cache(&store), cache(&store));
+    let first = tokio::spawn({
+        let left = left.clone();
+        async move { load(&one, &[1, 2, 3], &left).await }
+    });
+    settle().await;
+    let second = load(&other, &[2, 3, 4, 4], &right).await;
+    assert_eq!(first.await.unwrap().len(), 3);
+    assert_eq!(
+        (left.asked(), right.asked()),
+        (vec![keys([1, 2, 3])], vec![keys([4])])
+    );
+    assert!(second.iter().all(|answer| answer.value.is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_the_outcome_of_the_keys_that_were_to_be_loaded() {
+    let store = Arc::default();
+    let cache = cache(&store);
+    cache.set(&key(1), &"one".to_owned()).await.unwrap();
+    let failing = |_| async { Err::<HashMap<_, _>, _>(io::Error::other("down")) };
+    let answers = cache
+        .get_or_load_many(&keys([0, 1, 2]), failing)
+        .await
+        .unwrap();
+    assert!(answers[1].is_ok());
+    for place in [0, 2] {
+        let error = answers[place].as_ref().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LoadFailed);
+    }
+    let source = Source::default();
+    load(&cache, &[0, 1, 2], &source).await;
+    assert_eq!(source.asked(), [keys([0, 2])]);
+    let panics = |_| async { panic!("no") as Found };
+    let answers = cache.get_or_load_many(&keys([7]), panics).await.unwrap();
+    let text = answers[0].as_ref().unwrap_err().to_string();
+    assert!(text.contains("the loader panicked"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_invalidated_meanwhile_does_not_come_back_and_the_others_stay() {
+    let (store, source) = (Arc::<MemoryStore>::default(), Source::default());
+    let cache = builder(&store).build().unwrap();
+    let loading = tokio::spawn({
+        let (cache, source) = (cache.clone(), source.clone());
+        async move { load(&cache, &[1, 2], &source).await }
+    });
+    settle().await;
+    cache.remove(&key(1)).await.unwrap();
+    assert_eq!(loading.await.unwrap().len(), 2);
+    assert_eq!(cache.get(&key(1)).await.unwrap(), None);
+    assert!(cache.get(&key(2)).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_a_single_loads_holder_fails_the_key_is_loaded_alone() {
+    let (store, origin, source) = (Arc::default(), Origins::default(), Source::default());
+    let (one, other) = (cache(&store), cache(&store));
+    let loader = origin.after(secs(1));
+    let failing = || async move {
+        loader().await?;
+        Err::<String, _>(io::Error::other("down"))
+    };
+    let key = key(1);
+    let (failed, answers) = tokio::join!(
+        one.get_or_load(&key, failing),
+        load(&other, &[1, 2], &source)
+    );
+    assert!(failed.is_err());
+    assert_eq!(source.asked(), [keys([2]), keys([1])]);
+    assert!(answers.iter().all(|answer| answer.origin == Origin::Loaded));
+}

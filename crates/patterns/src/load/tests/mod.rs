@@ -1,0 +1,9 @@
+//! Loads under test, in memory and under paused time.
+
+mod failures;
+mod gate;
+mod many;
+mod refresh;
+mod shared;
+mod stale;
+mod support;

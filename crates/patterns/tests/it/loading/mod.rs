@@ -1,0 +1,6 @@
+//! Loading over real servers, with several stores as the processes of a fleet, and with a process that is killed.
+
+mod faults;
+mod fleet;
+mod gate;
+mod support;
