@@ -1,3 +1,5 @@
+//! Tasks that end in order, are cut off, panic, or go with the last handle.
+
 use std::{
     future::pending,
     sync::{

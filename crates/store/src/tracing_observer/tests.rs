@@ -1,3 +1,5 @@
+//! What a log is told, and how the events are written.
+
 use std::{fmt, sync::Arc};
 
 use parking_lot::Mutex;

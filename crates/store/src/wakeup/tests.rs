@@ -1,3 +1,5 @@
+//! Waking, gaps and time-outs, with streams made for the test and on the memory store.
+
 use std::{task::Poll, time::Duration};
 
 use cachekit_keys::Key;

@@ -41,6 +41,8 @@ impl Verdict {
             | ErrorKind::Overloaded
             | ErrorKind::CrossSlot
             | ErrorKind::Closed
+            | ErrorKind::NotFound
+            | ErrorKind::LoadFailed
             | ErrorKind::Unexpected => Self::Silent,
         }
     }
