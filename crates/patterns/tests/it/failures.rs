@@ -62,7 +62,7 @@ async fn a_clearing_that_fails_says_whether_something_is_gone_and_can_be_repeate
 #[tokio::test]
 async fn across_slots_members_are_kept_until_their_values_are_gone() {
     for (operation, passing, applied, left) in
-        [("delete", 0, false, 20), ("index_forget", 0, true, 0)]
+        [("lease_remove", 0, false, 20), ("index_forget", 0, true, 0)]
     {
         let bed = Bed::cluster(KeySchema::plain());
         bed.session("a").set_many(&values(20)).await.unwrap();
