@@ -73,7 +73,10 @@ impl<'s> Lessee<'s> {
                 "released {:?}",
                 release(self.store, &[(lease, token)]).await?
             ),
-            7 => format!("removed {}", remove(self.store, &[self.key.clone()]).await?),
+            7 => format!(
+                "removed {}",
+                remove(self.store, std::slice::from_ref(&self.key)).await?
+            ),
             _ => match random.bool() {
                 true => {
                     self.store.set_ttl(&self.key, value, ttl).await?;

@@ -14,8 +14,8 @@
 //! `AUTH` and `HELLO` need no right. A URL that names a database needs `+select` too.
 //!
 //! Keys: those of the application's namespace, `~name:*`, and the kit's own, `~ck:*`. `SCAN` shows the names of all keys
-//! whatever these rules say. Channels: `&name:*` and so on, and `&ck:*` for wake-ups; a subscription to a pattern is allowed only where this very
-//! pattern is among the rules.
+//! whatever these rules say. Channels: `&name:*` and so on, and `&ck:*` for wake-ups; a subscription to a pattern is
+//! allowed only where this very pattern is among the rules.
 
 use std::{fmt, io};
 
