@@ -149,6 +149,7 @@ impl LevelCaches {
         let lifetime = Lifetime::new(self.ttls.of(S::LEVEL), self.jitter);
         LevelCache {
             access: Access::new(Arc::clone(&self.base), lifetime),
+            paths: scope.paths(&self.base.schema),
             scope,
         }
     }

@@ -1,6 +1,6 @@
 //! What the handles of all levels can do.
 
-use cachekit_keys::{Key, Ttl};
+use cachekit_keys::{Key, PathKeys, Ttl};
 use cachekit_store::{KeyExpiry, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -43,6 +43,8 @@ use crate::{WriteOptions, access::Access, index::Place};
 pub struct LevelCache<S> {
     pub(super) access: Access,
     pub(super) scope: S,
+    /// What the keys of the scope begin with, where they all begin alike.
+    pub(super) paths: Option<PathKeys>,
 }
 
 impl<S: Scope> LevelCache<S> {
@@ -286,7 +288,10 @@ impl<S: Scope> LevelCache<S> {
     /// # Ok::<(), cachekit_store::Error>(())
     /// ```
     pub fn key(&self, name: &str) -> Result<Key> {
-        Ok(self.place(name)?.0)
+        match &self.paths {
+            Some(paths) => Ok(paths.key(name)?),
+            None => Ok(self.place(name)?.0),
+        }
     }
 
     fn place(&self, name: &str) -> Result<Place> {

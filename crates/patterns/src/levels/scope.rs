@@ -3,14 +3,17 @@
 use std::fmt;
 
 use cachekit_keys::{
-    GlobalKey, Key, KeyError, KeyPath, KeySchema, Level, ProjectId, ProjectKey, Roots, SessionId,
-    SessionKey,
+    GlobalKey, Key, KeyError, KeyPath, KeySchema, Level, PathKeys, ProjectId, ProjectKey, Roots,
+    SessionId, SessionKey,
 };
 
 /// Keeps [`Scope`] closed to other crates, and its work out of sight.
 pub trait Sealed {
     /// The key of a name in this scope, and what it belongs to.
     fn place(&self, schema: &KeySchema, name: &str) -> Result<(Key, Roots), KeyError>;
+
+    /// What makes the scope's keys from their names alone, where all of them begin alike.
+    fn paths(&self, schema: &KeySchema) -> Option<PathKeys>;
 }
 
 /// Whose names a [`LevelCache`](crate::LevelCache) uses: a session's, a project's, or everyone's.
@@ -46,6 +49,10 @@ impl Sealed for SessionId {
     fn place(&self, schema: &KeySchema, name: &str) -> Result<(Key, Roots), KeyError> {
         Ok(schema.key_with_roots(&SessionKey::new(self.clone(), KeyPath::new(name)?)))
     }
+
+    fn paths(&self, schema: &KeySchema) -> Option<PathKeys> {
+        Some(schema.session_paths(self))
+    }
 }
 
 impl Scope for SessionId {
@@ -56,6 +63,10 @@ impl Sealed for ProjectId {
     fn place(&self, schema: &KeySchema, name: &str) -> Result<(Key, Roots), KeyError> {
         Ok(schema.key_with_roots(&ProjectKey::new(self.clone(), KeyPath::new(name)?)))
     }
+
+    fn paths(&self, schema: &KeySchema) -> Option<PathKeys> {
+        Some(schema.project_paths(self))
+    }
 }
 
 impl Scope for ProjectId {
@@ -65,6 +76,10 @@ impl Scope for ProjectId {
 impl Sealed for GlobalScope {
     fn place(&self, schema: &KeySchema, name: &str) -> Result<(Key, Roots), KeyError> {
         Ok(schema.key_with_roots(&GlobalKey::new(name)?))
+    }
+
+    fn paths(&self, _: &KeySchema) -> Option<PathKeys> {
+        None
     }
 }
 
