@@ -7,11 +7,14 @@ use cachekit_keys::Ttl;
 use cachekit_store::{Expiration, ExpireChange, MemoryStore, RedisStore, SetOptions};
 use cachekit_testkit::{
     equivalence::{self, Addition, Call, Comparison, Config, Ending, Operation, Side, Write, ttl},
-    server::{Kind, Server},
+    server::{ClusterServer, Kind, Server},
 };
 
 /// How many operations each kind of server is compared on, unless the environment says otherwise.
 const OPERATIONS: usize = 15_000;
+
+/// The same for a cluster, where each list connects to all nodes.
+const CLUSTER_OPERATIONS: usize = 6_000;
 
 /// The comparison with a server of the test's own: scans walk over all keys of the server.
 async fn with_server(kind: Kind) -> Option<(Server, Comparison)> {
@@ -25,8 +28,11 @@ async fn compare_with(kind: Kind) {
     let Some((_server, comparison)) = with_server(kind).await else {
         return;
     };
-    let config = Config::from_environment(OPERATIONS);
-    if let Err(failed) = equivalence::run(&config, &comparison).await {
+    compare(kind, &comparison, &Config::from_environment(OPERATIONS)).await;
+}
+
+async fn compare(kind: Kind, comparison: &Comparison, config: &Config) {
+    if let Err(failed) = equivalence::run(config, comparison).await {
         panic!("{kind}: {failed}");
     }
 }
@@ -54,6 +60,20 @@ async fn the_memory_store_is_equivalent_to_redis_8() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_store_is_equivalent_to_valkey_8() {
     compare_with(Kind::Valkey8).await;
+}
+
+/// Some calls of scripts have keys in two slots here, which both refuse.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_memory_store_in_cluster_mode_is_equivalent_to_a_cluster() {
+    let kind = Kind::Redis7;
+    let Some(cluster) = ClusterServer::start(kind).await.unwrap() else {
+        return;
+    };
+    let redis = Side::redis(&RedisStore::builder(&cluster.url())).unwrap();
+    let memory = Side::memory(|| MemoryStore::builder().clustered(true).build());
+    let comparison = Comparison::new(memory, redis);
+    let config = Config::from_environment(CLUSTER_OPERATIONS).with_cross_slot();
+    compare(kind, &comparison, &config).await;
 }
 
 /// What a run's random lists may or may not hold, in one fixed list.
