@@ -31,9 +31,9 @@ Chores:
   test [-- ARGS...]   prepare servers and run every test; ARGS go to the test runner (a filter)
   ci [--skip-test]    format, lints, deps, docs, features, licences and advisories, then test
   bench [--only NAME] measure against peers on a real server, in target/bench/latest.json; NAME may be a prefix
-  equivalence [--ops N] [--seed N] [--kind NAME]
+  equivalence [--ops N] [--seed N] [--kind NAME] [--cluster]
                       compare the memory store with servers by N random operations on each (default 1000000),
-                      on one kind such as redis-7 or on all; a seed that is printed repeats a run
+                      on one kind such as redis-7 or on all, or on clusters of them; a seed that is printed repeats a run
   deps                check the arrows between the crates
   docs                build the documentation with broken links denied, check the paths that it names
 

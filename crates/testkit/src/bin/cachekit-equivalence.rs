@@ -1,7 +1,7 @@
 //! Compares the memory store with servers for as long as one likes: `cargo xtask equivalence`.
 //!
 //! `--ops N` operations on each kind of server (default 1 000 000), from `--seed N` (default: another one each time),
-//! on `--kind NAME` only (default: every kind that is at hand).
+//! on `--kind NAME` only (default: every kind that is at hand), with `--cluster` on clusters of them.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -13,7 +13,7 @@ use std::{env, error::Error, process::ExitCode, sync::Mutex, time::Duration, tim
 use cachekit_store::{MemoryStore, RedisStore};
 use cachekit_testkit::{
     equivalence::{self, Comparison, Config, Report, Side},
-    server::{Kind, Server},
+    server::{ClusterServer, Kind, Server},
 };
 
 /// How often a line tells how far the run has come.
@@ -23,6 +23,7 @@ struct Arguments {
     operations: usize,
     seed: u64,
     kinds: Vec<Kind>,
+    cluster: bool,
 }
 
 #[tokio::main(flavor = "multi_thread")]
@@ -45,9 +46,14 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
         operations: 1_000_000,
         seed: u64::from(fastrand::u32(..)),
         kinds: Kind::ALL.to_vec(),
+        cluster: false,
     };
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--cluster" {
+            read.cluster = true;
+            continue;
+        }
         let value = words
             .next()
             .ok_or_else(|| format!("{word} needs a value"))?;
@@ -68,12 +74,14 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
 async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut compared = false;
     for kind in &arguments.kinds {
-        let Some(server) = Server::start(*kind).await? else {
-            continue;
+        let report = match arguments.cluster {
+            true => on_cluster(*kind, arguments).await?,
+            false => on_server(*kind, arguments).await?,
         };
-        let report = compare(*kind, &server, arguments).await?;
-        println!("{kind}: {report}");
-        compared = true;
+        if let Some(report) = report {
+            println!("{kind}: {report}");
+            compared = true;
+        }
     }
     match compared {
         true => Ok(()),
@@ -81,13 +89,28 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
 }
 
-async fn compare(
-    kind: Kind,
-    server: &Server,
-    arguments: &Arguments,
-) -> Result<Report, Box<dyn Error>> {
+async fn on_server(kind: Kind, arguments: &Arguments) -> Result<Option<Report>, Box<dyn Error>> {
+    let Some(server) = Server::start(kind).await? else {
+        return Ok(None);
+    };
     let redis = Side::redis(&RedisStore::builder(&server.url()))?;
     let comparison = Comparison::new(Side::memory(MemoryStore::new), redis);
+    let config = config(kind, arguments);
+    Ok(Some(equivalence::run(&config, &comparison).await?))
+}
+
+async fn on_cluster(kind: Kind, arguments: &Arguments) -> Result<Option<Report>, Box<dyn Error>> {
+    let Some(cluster) = ClusterServer::start(kind).await? else {
+        return Ok(None);
+    };
+    let redis = Side::redis(&RedisStore::builder(&cluster.url()))?;
+    let memory = Side::memory(|| MemoryStore::builder().clustered(true).build());
+    let comparison = Comparison::new(memory, redis);
+    let config = config(kind, arguments).with_cross_slot();
+    Ok(Some(equivalence::run(&config, &comparison).await?))
+}
+
+fn config(kind: Kind, arguments: &Arguments) -> Config {
     let last = Mutex::new(Instant::now());
     let progress = move |report: &Report| {
         let mut last = last.lock().expect("no holder panics");
@@ -96,6 +119,5 @@ async fn compare(
             println!("{kind}: {report}");
         }
     };
-    let config = Config::new(arguments.seed, arguments.operations).with_progress(progress);
-    Ok(equivalence::run(&config, &comparison).await?)
+    Config::new(arguments.seed, arguments.operations).with_progress(progress)
 }
