@@ -11,10 +11,10 @@ use cachekit_testkit::{
 };
 
 /// How many operations each kind of server is compared on, unless the environment says otherwise.
-const OPERATIONS: usize = 15_000;
+const OPERATIONS: usize = 10_000;
 
 /// The same for a cluster, where each list connects to all nodes.
-const CLUSTER_OPERATIONS: usize = 6_000;
+const CLUSTER_OPERATIONS: usize = 4_000;
 
 /// The comparison with a server of the test's own: scans walk over all keys of the server.
 async fn with_server(kind: Kind) -> Option<(Server, Comparison)> {
