@@ -56,8 +56,8 @@ pub use self::{
         ScanRequest, SetItem, SetOptions,
     },
     script::{
-        Reply, ScoreRange, Script, ScriptBody, ScriptCall, ScriptEffect, Transaction,
-        ZAddCondition, sha1hex,
+        Commands, MAX_DRIFT_MS, Reply, ScoreRange, Script, ScriptBody, ScriptCall, ScriptEffect,
+        ScriptPlan, Transaction, ZAddCondition, sha1hex,
     },
     store::Store,
     subscription::{Gap, PubSubItem, SubscribeRequest, Subscription},

@@ -22,6 +22,10 @@ pub(crate) const BATCH: usize = 256;
 const TRIM_EVERY: u32 = 16;
 const TRIM: usize = 32;
 
+/// The same for the runs of a batch, and for each of their members.
+const TRIM_EVERY_RUN: u32 = 8;
+const TRIM_A_MEMBER: usize = 16;
+
 /// Where a value is written: its key, and the roots that the key belongs to.
 pub(crate) type Place = (Key, Roots);
 
@@ -192,7 +196,7 @@ impl<'a> Writer<'a> {
         let mut args = Vec::with_capacity(3 + 3 * chunk.len());
         args.extend([
             number(near.len() as u64),
-            number(2 * chunk.len() as u64),
+            number(trim_of(chunk.len()) as u64),
             self.condition_text(),
         ]);
         args.extend(members().map(|write| write.value.clone()));
@@ -243,6 +247,14 @@ pub(crate) fn tag_roots(base: &Base, tags: &[Tag]) -> Result<Vec<Root>> {
 pub(crate) fn trim() -> usize {
     match fastrand::u32(..TRIM_EVERY) {
         0 => TRIM,
+        _ => 0,
+    }
+}
+
+/// How many members this run with so many writes is to trim from each index.
+fn trim_of(writes: usize) -> usize {
+    match fastrand::u32(..TRIM_EVERY_RUN) {
+        0 => TRIM_A_MEMBER * writes,
         _ => 0,
     }
 }

@@ -323,6 +323,11 @@ impl Dialling {
 }
 
 impl Live {
+    /// When it was made, which tells it from others.
+    pub(super) fn made(&self) -> Instant {
+        self.made
+    }
+
     /// A handle for one call.
     pub(super) fn connection(&self) -> MultiplexedConnection {
         self.wire.connection.clone()

@@ -126,7 +126,7 @@ impl Link {
     }
 
     /// The connection for a call.
-    async fn ready(
+    pub(super) async fn ready(
         &self,
         operation: Operation,
         deadline: Instant,
@@ -155,7 +155,7 @@ impl Link {
         }
     }
 
-    fn judge<T>(
+    pub(super) fn judge<T>(
         &self,
         operation: Operation,
         live: &Arc<Live>,

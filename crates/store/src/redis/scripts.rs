@@ -12,11 +12,13 @@ use redis::{Cmd, Pipeline, Value};
 use super::{
     backend::{Backend, Route},
     commands::by_text,
+    error::unexpected_reply,
     link::Link,
+    plan::{Planned, Planning},
     reply::{integer_text, script_reply},
     request::Operation,
 };
-use crate::{Error, ErrorKind, Increment, Reply, Result, Script, ScriptCall};
+use crate::{Error, ErrorKind, Increment, Reply, Result, Script, ScriptCall, ScriptPlan};
 
 /// Adds to a counter and gives it a TTL where it has none.
 ///
@@ -48,6 +50,7 @@ pub(super) type ScriptClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 pub(super) struct ScriptTexts {
     known: RwLock<HashMap<(usize, usize, bool), Arc<ScriptText>>>,
     clock: Option<ScriptClock>,
+    planning: Planning,
 }
 
 /// A script as the server is given it.
@@ -62,6 +65,7 @@ impl ScriptTexts {
         Self {
             known: RwLock::default(),
             clock,
+            planning: Planning::default(),
         }
     }
 
@@ -104,6 +108,61 @@ impl fmt::Debug for ScriptTexts {
 impl Backend {
     /// Runs `script` for each call, in one round trip a node, or two where it does not know the script; answers for each.
     pub(super) async fn run_script(
+        &self,
+        operation: Operation,
+        script: &Script,
+        calls: &[ScriptCall],
+    ) -> Result<Vec<Result<Reply>>> {
+        match (&self.route, script.plan) {
+            // A plan cannot be given a time that tests have set: the server's is verified.
+            (Route::Single(link), Some(plan)) if self.scripts.clock.is_none() => {
+                self.run_planned(link, operation, script, plan, calls).await
+            }
+            _ => self.run_lua(operation, script, calls).await,
+        }
+    }
+
+    /// Runs calls by their plan, and those that it does not do for as scripts.
+    async fn run_planned(
+        &self,
+        link: &Link,
+        operation: Operation,
+        script: &Script,
+        plan: ScriptPlan,
+        calls: &[ScriptCall],
+    ) -> Result<Vec<Result<Reply>>> {
+        let planning = &self.scripts.planning;
+        let mut outcomes = link.run_planned(operation, planning, plan, calls).await?;
+        let left = left(&outcomes);
+        if !left.is_empty() {
+            let calls: Vec<ScriptCall> = left.iter().map(|&place| calls[place].clone()).collect();
+            let ran = self.run_lua(operation, script, &calls).await;
+            // What has been sent stays, also where the script cannot be run.
+            let ran = ran.map_err(|error| match outcomes.iter().any(has_run) {
+                true => error.with_may_have_applied(true),
+                false => error,
+            })?;
+            if ran.iter().any(Result::is_ok) && outcomes.iter().any(is_refused) {
+                planning.pause();
+            }
+            for (place, reply) in left.into_iter().zip(ran) {
+                let had_run = has_run(&outcomes[place]);
+                let reply = reply.map_err(|error| match had_run {
+                    true => error.with_may_have_applied(true),
+                    false => error,
+                });
+                outcomes[place] = reply.map(Planned::Done);
+            }
+        }
+        let replies = outcomes.into_iter().map(|outcome| match outcome? {
+            Planned::Done(reply) => Ok(reply),
+            _ => Err(unexpected_reply(operation)),
+        });
+        Ok(replies.collect())
+    }
+
+    /// Runs `script` by its Lua text.
+    async fn run_lua(
         &self,
         operation: Operation,
         script: &Script,
@@ -215,6 +274,30 @@ fn evaluate(command: &'static str, body: &str, call: &ScriptCall, now: Option<&B
         evaluate.arg(&arg[..]);
     }
     evaluate
+}
+
+/// The calls whose script is to be run.
+fn left(outcomes: &[Result<Planned>]) -> Vec<usize> {
+    let is_left = |outcome: &Result<Planned>| match outcome {
+        Ok(Planned::Done(_)) | Err(_) => false,
+        Ok(_) => true,
+    };
+    (0..outcomes.len())
+        .filter(|&place| is_left(&outcomes[place]))
+        .collect()
+}
+
+/// Whether a part of the call was, or may have been, carried out.
+fn has_run(outcome: &Result<Planned>) -> bool {
+    match outcome {
+        Ok(Planned::Done(_) | Planned::Strayed) => true,
+        Ok(_) => false,
+        Err(error) => error.may_have_applied(),
+    }
+}
+
+fn is_refused(outcome: &Result<Planned>) -> bool {
+    matches!(outcome, Ok(Planned::Refused))
 }
 
 fn is_noscript(value: &Value) -> bool {

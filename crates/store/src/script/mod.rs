@@ -1,12 +1,14 @@
 //! Scripts with two bodies: Lua text for a server, Rust for the memory store.
 
 mod digest;
+mod plan;
 mod transaction;
 
 use bytes::Bytes;
 use cachekit_keys::Key;
 
 pub use self::digest::sha1hex;
+pub use self::plan::{Commands, MAX_DRIFT_MS, ScriptPlan};
 pub use self::transaction::{ScoreRange, Transaction, ZAddCondition};
 use crate::Result;
 
@@ -56,6 +58,8 @@ pub struct Script {
     pub needs_time: bool,
     /// What a repetition does.
     pub effect: ScriptEffect,
+    /// The same procedure as plain commands, for calls that allow it.
+    pub plan: Option<ScriptPlan>,
 }
 
 /// The Rust twin of a script's Lua text: keys and arguments as in the call, the reply as Lua would give it.
@@ -95,6 +99,7 @@ local function int(n) return string.format('%.0f', n) end
             body: None,
             needs_time: false,
             effect: ScriptEffect::Mutates,
+            plan: None,
         }
     }
 
@@ -134,6 +139,16 @@ local function int(n) return string.format('%.0f', n) end
     #[must_use]
     pub const fn with_effect(mut self, effect: ScriptEffect) -> Self {
         self.effect = effect;
+        self
+    }
+
+    /// Adds the same procedure as plain commands, which a server runs faster where a call needs no decision.
+    ///
+    /// # Examples
+    /// See [`ScriptPlan`].
+    #[must_use]
+    pub const fn with_plan(mut self, plan: ScriptPlan) -> Self {
+        self.plan = Some(plan);
         self
     }
 }

@@ -15,6 +15,8 @@ mod memory;
 #[cfg(feature = "mock")]
 mod mock;
 #[cfg(feature = "redis")]
+mod plans;
+#[cfg(feature = "redis")]
 mod servers;
 #[cfg(feature = "tls")]
 mod tls;

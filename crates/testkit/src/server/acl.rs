@@ -28,8 +28,9 @@ pub const STORE_COMMANDS: &[&str] = &[
     "ping", "time", "info", // the server
 ];
 
-/// What the kit's scripts call, beyond what the store sends itself.
+/// What the kit's scripts call, or send in their place, beyond what the store sends itself.
 pub const SCRIPT_COMMANDS: &[&str] = &[
+    "pexpireat", // keys
     "del",
     "exists",
     "getdel",

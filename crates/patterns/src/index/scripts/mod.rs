@@ -6,6 +6,7 @@
 //! score, which thereby serves as the member's version. What an index holds and when it loses it is decided here alone.
 
 mod clear;
+mod plan;
 mod set;
 
 use std::ops::Bound;

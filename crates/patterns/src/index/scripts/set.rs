@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use cachekit_store::{Reply, Result, Script, ScriptEffect, SetOptions, Transaction};
 
-use super::{Entering, enter, halves, life, number, parsed, wrong_arguments};
+use super::{Entering, enter, halves, life, number, parsed, plan, wrong_arguments};
 use crate::lease::end_lease;
 
 /// Writes one value and enters its key into indices; answers 1, or 0 where the condition was not met, which changes nothing.
@@ -26,7 +26,8 @@ pub(in crate::index) const SET: Script = Script::new(
     ),
 )
 .with_body(set)
-.with_time();
+.with_time()
+.with_plan(plan::set);
 
 /// Writes many values and enters their keys into indices; answers 1, or with a condition for each key whether it was met.
 ///
@@ -42,7 +43,8 @@ pub(in crate::index) const SET_MANY: Script = Script::new(
     ),
 )
 .with_body(set_many)
-.with_time();
+.with_time()
+.with_plan(plan::set_many);
 
 /// Enters keys into one index; answers how many.
 ///

@@ -1,3 +1,4 @@
 //! The scripts' two bodies on the memory store and on servers.
 
 mod equivalence;
+mod plan;

@@ -1,0 +1,156 @@
+//! Scripts with a plan on a real server: which calls go as plain commands, and that all others end as the script says.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use cachekit_keys::Key;
+use cachekit_store::{
+    Commands, ErrorKind, KeyExpiry, RedisStore, Reply, Script, ScriptCall, Store, StoreExt,
+};
+use cachekit_testkit::{
+    RawClient,
+    chaos::Proxy,
+    server::{Kind, SharedServer, acl::AclUser},
+};
+
+/// Counts its runs, and answers who ran it: 1 is the plan, 2 the script, which is to be run where the second key exists.
+const BUMP: Script = Script::new(
+    "bump",
+    "redis.call('INCRBY', KEYS[1], 100) redis.call('PEXPIRE', KEYS[1], ARGV[1]) redis.call('DEL', KEYS[2]) return 2",
+)
+.with_plan(plan);
+
+fn plan(commands: &mut dyn Commands, keys: &[Key], args: &[Bytes], now: u64) -> Option<Reply> {
+    let [life] = args else {
+        return None;
+    };
+    let life: u64 = std::str::from_utf8(life).ok()?.parse().ok()?;
+    commands.add(&[b"INCRBY", keys[0].as_bytes(), b"1"]);
+    let until = (now + life).to_string();
+    commands.add(&[b"PEXPIREAT", keys[0].as_bytes(), until.as_bytes()]);
+    commands.expect(&[b"EXISTS", keys[1].as_bytes()], 0);
+    Some(Reply::Integer(1))
+}
+
+/// A key to count at, and one that is in the way of the plan.
+fn keys() -> (Key, Key) {
+    let name = format!("plans:{:016x}", fastrand::u64(..));
+    let key = |end| Key::from_raw(format!("{name}:{end}")).unwrap();
+    (key("count"), key("obstacle"))
+}
+
+fn call((count, obstacle): &(Key, Key)) -> ScriptCall {
+    ScriptCall::new(vec![count.clone(), obstacle.clone()], vec!["60000".into()])
+}
+
+async fn bump(store: &RedisStore, keys: &(Key, Key)) -> cachekit_store::Result<Reply> {
+    let replies = store.run_script(&BUMP, &[call(keys)]).await?;
+    Ok(replies.into_iter().next().unwrap())
+}
+
+async fn counted(store: &RedisStore, keys: &(Key, Key)) -> Option<Bytes> {
+    store.get(&keys.0).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_call_goes_as_planned_by_the_servers_time() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let (store, keys) = (RedisStore::connect(server.url()).await.unwrap(), keys());
+    assert_eq!(bump(&store, &keys).await.unwrap(), Reply::Integer(1));
+    assert_eq!(counted(&store, &keys).await.unwrap(), "1");
+    let left = store.expiry(&keys.0).await.unwrap();
+    let near = Duration::from_secs(45)..Duration::from_secs(75);
+    assert!(
+        matches!(left, KeyExpiry::In(left) if near.contains(&left)),
+        "{left:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_answers_other_than_planned_is_followed_by_the_script() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let (others, keys) = (keys(), keys());
+    let minute = cachekit_keys::Ttl::seconds(60);
+    store.set_ttl(&keys.1, "x".into(), minute).await.unwrap();
+    let calls = [call(&others), call(&keys), call(&others)];
+    let replies = store.run_script(&BUMP, &calls).await.unwrap();
+    assert_eq!(
+        replies,
+        [Reply::Integer(1), Reply::Integer(2), Reply::Integer(1)]
+    );
+    assert_eq!(counted(&store, &keys).await.unwrap(), "101");
+    assert_eq!(counted(&store, &others).await.unwrap(), "2");
+}
+
+#[tokio::test]
+async fn a_call_without_a_plan_is_run_as_the_script() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let (store, keys) = (RedisStore::connect(server.url()).await.unwrap(), keys());
+    let mut unplanned = call(&keys);
+    unplanned.args.push("two arguments".into());
+    let replies = store.run_script(&BUMP, &[unplanned]).await.unwrap();
+    assert_eq!(replies, [Reply::Integer(2)]);
+    assert_eq!(counted(&store, &keys).await.unwrap(), "100");
+}
+
+#[tokio::test]
+async fn an_error_of_the_script_after_its_plan_says_that_something_may_have_been_applied() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let (store, keys) = (RedisStore::connect(server.url()).await.unwrap(), keys());
+    let name = std::str::from_utf8(keys.0.as_bytes()).unwrap();
+    RawClient::connect(server.url())
+        .unwrap()
+        .text(&["SET", name, "words", "EX", "60"])
+        .unwrap();
+    let error = bump(&store, &keys).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.may_have_applied()),
+        (ErrorKind::WrongType, true)
+    );
+}
+
+#[tokio::test]
+async fn a_user_without_a_right_that_only_the_plan_needs_is_served_by_the_script() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    for missing in ["multi", "exec", "pexpireat", "time"] {
+        let user = AclUser::create_without(&[missing], server.url(), &["plans:*"], &[]).unwrap();
+        let store = RedisStore::builder(server.url()).user(user.name(), user.password());
+        let (store, keys) = (store.connect().await.unwrap(), keys());
+        for _ in 0..2 {
+            assert_eq!(
+                bump(&store, &keys).await.unwrap(),
+                Reply::Integer(2),
+                "{missing}"
+            );
+        }
+        // Without `MULTI` each command stands for itself, which is tried once; a refused transaction leaves nothing behind.
+        let expected = if missing == "multi" { "201" } else { "200" };
+        assert_eq!(counted(&store, &keys).await.unwrap(), expected, "{missing}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_not_followed_by_the_script() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let proxy = Proxy::start(server.url()).await.unwrap();
+    let store = Arc::new(RedisStore::connect(&proxy.url()).await.unwrap());
+    let keys = keys();
+    let cut = proxy.cut_at_reply(keys.0.as_bytes());
+    let error = bump(&store, &keys).await.unwrap_err();
+    cut.happened().await;
+    assert!(error.may_have_applied(), "{error}");
+    assert_eq!(counted(&store, &keys).await.unwrap(), "1");
+}
