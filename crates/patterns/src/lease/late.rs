@@ -21,7 +21,7 @@ use crate::index::Notes;
 /// How long a word is left: no load that took longer can be stored with tags that were not known before.
 const WORD: Ttl = Ttl::seconds(3_600);
 /// More than what a server rounds off.
-const SLACK: Duration = Duration::from_millis(5);
+const SLACK: Duration = Duration::from_millis(2);
 
 /// Tags that were not known when the lease was taken.
 pub(crate) struct Late {

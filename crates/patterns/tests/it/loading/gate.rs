@@ -137,7 +137,7 @@ async fn what_is_invalidated_while_another_process_loads_it_does_not_come_back()
     let Some(server) = Server::start(Kind::Redis7).await.unwrap() else {
         return;
     };
-    every_way(&server.url(), 1_000).await;
+    every_way(&server.url(), 500).await; // of each kind a thousand
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,5 +146,5 @@ async fn nor_does_it_on_a_cluster() {
     let Some(server) = SharedServer::of(cluster).await.unwrap() else {
         return;
     };
-    every_way(server.url(), 30).await;
+    every_way(server.url(), 15).await;
 }

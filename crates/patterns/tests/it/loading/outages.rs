@@ -90,7 +90,7 @@ async fn a_server_without_memory_leaves_the_work_to_the_origin() {
     for _ in 0..3 {
         // Reads still work: what is there is served, and what is not comes from the origin.
         command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
-        command(&server, &["FLUSHALL"]);
+        traffic.wants_others();
         traffic.goes_to_the_origin(200).await;
         command(&server, &["CONFIG", "SET", "maxmemory", "0"]);
         traffic.is_as_before().await;
@@ -107,7 +107,7 @@ async fn a_server_that_cannot_save_leaves_the_work_to_the_origin() {
     };
     let traffic = traffic(&server).await;
     command(&server, &["BGSAVE"]);
-    command(&server, &["SCRIPT", "FLUSH"]);
+    traffic.wants_others();
     traffic.goes_to_the_origin(200).await;
     command(
         &server,

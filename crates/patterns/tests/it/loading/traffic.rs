@@ -32,6 +32,8 @@ pub(super) struct Traffic {
 #[derive(Default)]
 struct Seen {
     is_over: AtomicBool,
+    /// Callers want others than before when it rises.
+    wishes: AtomicU32,
     calls: AtomicU32,
     fresh: AtomicU32,
     uncached: AtomicU32,
@@ -50,6 +52,11 @@ impl Traffic {
             callers: callers.collect(),
             seen,
         }
+    }
+
+    /// From now on callers want keys that nobody has loaded yet.
+    pub(super) fn wants_others(&self) {
+        self.seen.wishes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Waits until so many more calls have been answered.
@@ -107,7 +114,8 @@ async fn call(cache: Trees, caller: usize, seen: Arc<Seen>) {
     let mut turn = caller;
     while !seen.is_over.load(Ordering::Relaxed) {
         turn += 1;
-        let name = format!("file{}", turn * 7 % KEYS);
+        let wish = seen.wishes.load(Ordering::Relaxed);
+        let name = format!("file{}:{wish}", turn * 7 % KEYS);
         let key = ProjectKey::new(project(), KeyPath::new(&name).unwrap());
         if turn % 50 == 0 {
             // What was there is loaded anew now and then. While the server is away this fails, as it says.
