@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use serde::Serialize;
 
 /// Rounds that count; one more comes first and does not.
@@ -97,6 +98,17 @@ pub(crate) async fn timed(work: impl Future<Output = usize>) -> Sample {
         operations,
         elapsed: started.elapsed(),
     }
+}
+
+/// Runs the same work in so many tasks; answers how many operations that were, `each` of a task.
+pub(crate) async fn spawned<F>(tasks: usize, each: usize, work: impl Fn(usize) -> F) -> usize
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    for done in join_all((0..tasks).map(|task| tokio::spawn(work(task)))).await {
+        assert!(done.is_ok(), "a task failed");
+    }
+    tasks * each
 }
 
 fn row(name: &str, peer_name: &str, pairs: &[(f64, f64)]) -> Row {

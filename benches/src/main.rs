@@ -8,12 +8,16 @@
     reason = "the table is for the person who runs it"
 )]
 
+mod aside;
 mod harness;
 mod keyspace;
 mod memory;
+mod payload;
 mod raw;
 mod report;
+mod stampede;
 mod typed;
+mod warm;
 
 use std::{env, error::Error, process::ExitCode};
 
@@ -24,6 +28,9 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
+    if let Some(ended) = stampede::child().await {
+        return ended;
+    }
     match run(&only()).await {
         Ok(rows) if rows.is_empty() => {
             println!("no row has such a name");
@@ -51,8 +58,11 @@ async fn run(only: &str) -> Outcome<Vec<Row>> {
     };
     report::print_head();
     let mut rows = typed::run(&wanted(&typed::ROWS)).await?;
+    rows.extend(aside::run(&wanted(&aside::ROWS)).await?);
+    rows.extend(warm::run(&wanted(&warm::ROWS)).await?);
     rows.extend(keyspace::run(&wanted(&keyspace::ROWS)).await?);
     rows.extend(memory::run(&wanted(&memory::ROWS)).await?);
+    rows.extend(stampede::run(&wanted(&stampede::ROWS)).await?);
     report::write(&rows)?;
     Ok(rows)
 }

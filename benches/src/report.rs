@@ -9,8 +9,14 @@ const FILE: &str = "target/bench/latest.json";
 
 /// Prints one row as soon as it is there.
 pub(crate) fn print(row: &Row) {
+    // Rates are large, counts and multiples are not.
+    let digits = if row.ours < 100.0 && row.peer < 100.0 {
+        2
+    } else {
+        0
+    };
     println!(
-        "{:<24} {:>12.0} {:>12.0} {:<14} {:>8.2}  {:.2}..{:.2}  against {}",
+        "{:<24} {:>12.digits$} {:>12.digits$} {:<14} {:>8.2}  {:.2}..{:.2}  against {}",
         row.name, row.ours, row.peer, row.unit, row.ratio, row.low, row.high, row.peer_name
     );
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use cachekit::{CacheKit, ProjectCache, ProjectId, SessionCache, SessionId};
-use futures_util::future::join_all;
 use redis::{AsyncCommands, aio::MultiplexedConnection};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     Outcome,
-    harness::{Row, compare},
+    harness::{Row, compare, spawned},
+    payload::Payload,
     raw::{self, PEER},
     report,
 };
@@ -22,30 +21,6 @@ pub(crate) const ROWS: [&str; 5] = [
     "set_many/1000",
 ];
 const KEYS: usize = 1_000;
-
-/// A value whose JSON text has 256 bytes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Payload {
-    id: u64,
-    name: String,
-    tags: Vec<String>,
-    text: String,
-}
-
-impl Payload {
-    fn new() -> Self {
-        let tags = vec!["alpha".to_owned(), "beta".to_owned(), "gamma".to_owned()];
-        let mut payload = Self {
-            id: 4711,
-            name: "main.rs".to_owned(),
-            tags,
-            text: String::new(),
-        };
-        let missing = 256 - serde_json::to_vec(&payload).map_or(0, |text| text.len());
-        payload.text = "x".repeat(missing);
-        payload
-    }
-}
 
 /// Measures the rows `wanted`.
 pub(crate) async fn run(wanted: &[&str]) -> Outcome<Vec<Row>> {
@@ -84,7 +59,7 @@ impl Bench {
             .map(|name| format!("session:bench:{name}"))
             .collect();
         let payload = Payload::new();
-        let json = serde_json::to_vec(&payload)?;
+        let json = payload.json();
         assert_eq!(json.len(), 256);
         for name in &names {
             session.set(name, &payload).await?;
@@ -236,14 +211,4 @@ impl Bench {
         };
         compare(name, PEER, ours, peer).await
     }
-}
-
-async fn spawned<F>(tasks: usize, each: usize, work: impl Fn(usize) -> F) -> usize
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    for done in join_all((0..tasks).map(|task| tokio::spawn(work(task)))).await {
-        assert!(done.is_ok(), "a task failed");
-    }
-    tasks * each
 }

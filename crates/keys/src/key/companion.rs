@@ -26,6 +26,8 @@ pub enum CompanionKind {
     Index,
     /// `tag`: which keys carry a tag.
     Tag,
+    /// `cleared`: that what carries a tag was cleared a while ago.
+    Cleared,
     /// `dirty`: a write that is not persisted yet.
     Unpersisted,
 }
@@ -40,7 +42,13 @@ impl CompanionKind {
     ///
     /// assert!(CompanionKind::ALL.contains(&CompanionKind::Lease));
     /// ```
-    pub const ALL: &'static [Self] = &[Self::Lease, Self::Index, Self::Tag, Self::Unpersisted];
+    pub const ALL: &'static [Self] = &[
+        Self::Lease,
+        Self::Index,
+        Self::Tag,
+        Self::Cleared,
+        Self::Unpersisted,
+    ];
 
     /// The word that stands in the companion's key.
     ///
@@ -55,6 +63,7 @@ impl CompanionKind {
             Self::Lease => "lease",
             Self::Index => "index",
             Self::Tag => "tag",
+            Self::Cleared => "cleared",
             Self::Unpersisted => "dirty",
         }
     }

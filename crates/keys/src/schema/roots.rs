@@ -58,6 +58,22 @@ impl Root {
         self.key.beside(self.kind)
     }
 
+    /// The key that says for a while that the set was cleared, beside its index and in the slot of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use cachekit_keys::{KeySchema, Tag};
+    /// let root = KeySchema::plain().tag_root(&Tag::new("release-7")?);
+    /// assert_eq!(root.cleared().slot(), root.index().slot());
+    /// assert_ne!(root.cleared(), root.index());
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn cleared(&self) -> Key {
+        self.key.beside(CompanionKind::Cleared)
+    }
+
     fn of_owner(text: impl Into<Bytes>) -> Self {
         Self {
             key: Key::from_rendered(text),

@@ -205,7 +205,9 @@ where
     /// The keys are read in one round trip and the missing ones' leases taken in another. The loader is called once, with just
     /// the keys whose leases this call got; what it leaves out of its map does not exist, and is stored as
     /// [negative](Loaded::negative). Keys that others are loading are waited for. The loader is called again, for a single
-    /// key, only where such another fails, or what it loaded was invalidated meanwhile.
+    /// key, only where such another fails, or what it loaded was invalidated meanwhile; therefore it is a `Fn`, which clones what
+    /// it needs into each future. An error of it fails the keys that it was called for; an entry of its map that is an
+    /// [error](Loaded::failed) fails that key alone.
     ///
     /// # Errors
     /// Of the call as a whole: [`InvalidInput`](ErrorKind::InvalidInput) where the cache declares too many tags. All else is
@@ -240,7 +242,7 @@ where
     /// assert_eq!(values[1].as_ref().unwrap().value, Some(2));
     /// # Ok(()) }
     /// ```
-    pub async fn get_or_load_many<F, Fut, E>(
+    pub async fn get_or_load_many<F, Fut, T, E>(
         &self,
         keys: &[K],
         loader: F,
@@ -248,7 +250,61 @@ where
     where
         K: Clone + Eq + Hash + Send + Sync + 'static,
         F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<HashMap<K, Loaded<V>>, E>> + Send + 'static,
+        Fut: Future<Output = Result<HashMap<K, T>, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.get_or_load_many_with(keys, &LoadOptions::new(), loader)
+            .await
+    }
+
+    /// [`get_or_load_many`](Self::get_or_load_many) with options of the call, which hold for each of its keys.
+    ///
+    /// # Errors
+    /// Those of [`get_or_load_many`](Self::get_or_load_many), and [`InvalidInput`](ErrorKind::InvalidInput) for too many tags.
+    ///
+    /// # Cancel safety
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId, ProjectKey, Ttl};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// use std::collections::HashMap;
+    ///
+    /// use cachekit_patterns::LoadOptions;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, u32>::builder(store, KeySchema::plain()).build()?;
+    /// let keys = ["a", "b"].map(|id| ProjectKey::file_tree(ProjectId::new(id).unwrap()));
+    /// let options = LoadOptions::new().with_ttl(Ttl::seconds(30));
+    /// let values = cache
+    ///     .get_or_load_many_with(&keys, &options, |missing: Vec<ProjectKey>| async move {
+    ///         // One row is there and another one cannot be read: that fails its key alone.
+    ///         let rows = missing.into_iter().map(|key| match key.project().as_str() {
+    ///             "a" => (key, Ok(1)),
+    ///             _ => (key, Err("locked")),
+    ///         });
+    ///         Ok::<_, std::io::Error>(rows.collect::<HashMap<_, _>>())
+    ///     })
+    ///     .await?;
+    /// assert!(values[0].is_ok() && values[1].is_err());
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_or_load_many_with<F, Fut, T, E>(
+        &self,
+        keys: &[K],
+        options: &LoadOptions,
+        loader: F,
+    ) -> Result<Vec<Result<Cached<V>>>>
+    where
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<HashMap<K, T>, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
         if keys.is_empty() {
@@ -269,7 +325,7 @@ where
             };
             let single = Arc::clone(&loader);
             let single = move |_| async move { single(vec![index]).await.map(only) };
-            let request = |this: &Self| this.request(&keys[index], &LoadOptions::new(), single);
+            let request = |this: &Self| this.request(&keys[index], options, single);
             match look {
                 Ok(look) => match look.found {
                     Found::Fresh(ref hit) => {
@@ -329,12 +385,13 @@ where
 }
 
 /// A loader of many keys as a loader of many places among them: one answer for each place, in their order.
-fn many_loader<K, V, F, Fut, E>(keys: Vec<K>, loader: F) -> ManyLoader<V>
+fn many_loader<K, V, F, Fut, T, E>(keys: Vec<K>, loader: F) -> ManyLoader<V>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Send + 'static,
     F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<HashMap<K, Loaded<V>>, E>> + Send + 'static,
+    Fut: Future<Output = Result<HashMap<K, T>, E>> + Send + 'static,
+    T: Into<Loaded<V>>,
     E: Into<BoxError>,
 {
     Arc::new(move |places: Vec<usize>| {
@@ -344,7 +401,7 @@ where
             let mut found = loading.await.map_err(Into::into)?;
             let answers = wanted.iter().map(|key| found.remove(key));
             Ok(answers
-                .map(|answer| answer.unwrap_or_else(Loaded::negative))
+                .map(|answer| answer.map_or_else(Loaded::negative, Into::into))
                 .collect())
         })
     })

@@ -32,5 +32,5 @@ pub(crate) use self::{
     plan::{Indices, Notes},
     reply::{integer, run, unexpected},
     scripts::{Entering, enter, halves, life, number as parsed_number, parsed, wrong_arguments},
-    write::{BATCH, Place, Write, Writer, number, tag_roots, trim},
+    write::{BATCH, Place, Write, Writer, check_count, number, tag_roots, trim},
 };

@@ -230,17 +230,23 @@ pub(crate) fn tag_roots(base: &Base, tags: &[Tag]) -> Result<Vec<Root>> {
             roots.push(root);
         }
     }
-    let refused = |kind, detail: String| Err(Error::new(kind, "set").with_detail(detail));
-    let most = WriteOptions::MAX_TAGS;
-    if roots.len() > most {
-        let detail = format!("{} tags, at most {most} are allowed", roots.len());
-        return refused(ErrorKind::InvalidInput, detail);
-    }
+    check_count(roots.len())?;
     if !roots.is_empty() && !base.store.capabilities().scripts {
-        let detail = "tags need a store that runs scripts".to_owned();
-        return refused(ErrorKind::Unsupported, detail);
+        return Err(Error::new(ErrorKind::Unsupported, "set")
+            .with_detail("tags need a store that runs scripts"));
     }
     Ok(roots)
+}
+
+/// # Errors
+/// `InvalidInput` for more tags than an entry may have.
+pub(crate) fn check_count(tags: usize) -> Result<()> {
+    let most = WriteOptions::MAX_TAGS;
+    if tags <= most {
+        return Ok(());
+    }
+    let detail = format!("{tags} tags, at most {most} are allowed");
+    Err(Error::new(ErrorKind::InvalidInput, "set").with_detail(detail))
 }
 
 /// How many members this write of a single value is to trim from each index.

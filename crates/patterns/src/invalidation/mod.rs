@@ -281,7 +281,9 @@ impl Invalidation {
     /// ```
     pub async fn invalidate_tag(&self, tag: &Tag) -> Result<u64> {
         self.check_scripts("invalidate_tag")?;
-        index::clear(&*self.store, &self.schema.tag_root(tag), None).await
+        let root = self.schema.tag_root(tag);
+        lease::announce_clearing(&*self.store, &root).await?;
+        index::clear(&*self.store, &root, None).await
     }
 
     /// Removes everything of a session, by its index and then by a walk over the keyspace.

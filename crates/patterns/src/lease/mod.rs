@@ -10,6 +10,7 @@
 //! afterwards, and the loader is asked after that: a clearing that took the first entry out was called before, so that what it
 //! cleared cannot be loaded any more. The same holds for storing the value as for every other write.
 
+mod late;
 mod ops;
 mod remove;
 mod scripts;
@@ -20,7 +21,8 @@ use cachekit_keys::{CompanionKind, Key};
 use cachekit_store::Result;
 
 pub(crate) use self::{
-    ops::{Fill, Take, Taken, Token, fill, release, renew, take},
+    late::{Late, announce_clearing, fill},
+    ops::{Fill, Take, Taken, Token, release, renew, take},
     remove::{remove, remove_matching},
     scripts::end_lease,
 };

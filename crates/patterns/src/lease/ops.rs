@@ -7,7 +7,7 @@ use cachekit_keys::{Key, Root, Roots, Ttl};
 use cachekit_store::{Reply, Result, Script, ScriptCall, Store};
 
 use super::{
-    lease_of,
+    Late, lease_of,
     scripts::{FILL, RELEASE, RENEW, TAKE},
 };
 use crate::index::{Indices, Notes, Write, integer, number, run, trim, unexpected};
@@ -56,8 +56,22 @@ pub(crate) enum Taken {
 /// A value to be stored under a lease.
 pub(crate) struct Fill {
     pub(crate) write: Write,
+    /// All of them, the late ones too.
     pub(crate) tags: Vec<Root>,
+    pub(crate) late: Late,
     pub(crate) token: Token,
+}
+
+impl Fill {
+    pub(crate) fn new(write: Write, tags: &[Root], late: Late, token: Token) -> Self {
+        let tags = tags.iter().chain(&late.tags).cloned().collect();
+        Self {
+            write,
+            tags,
+            late,
+            token,
+        }
+    }
 }
 
 /// Takes leases; answers for each, and the server's time in microseconds with it.
@@ -123,10 +137,13 @@ fn taken(reply: Reply) -> Result<(u64, Taken)> {
 }
 
 /// Stores values whose leases are still held; answers for each whether it was stored.
-pub(crate) async fn fill(store: &dyn Store, fills: &[Fill]) -> Result<Vec<bool>> {
+pub(super) async fn fill(store: &dyn Store, fills: &[Fill]) -> Result<Vec<bool>> {
     let capabilities = store.capabilities();
     let (mut calls, mut entries) = (Vec::new(), Vec::new());
-    for Fill { write, tags, token } in fills {
+    for Fill {
+        write, tags, token, ..
+    } in fills
+    {
         let indices = Indices::of(capabilities, &write.key, &write.roots, tags);
         let keys = [write.key.clone(), lease_of(&write.key)?];
         let args = vec![

@@ -5,7 +5,9 @@ use cachekit_keys::{Key, KeySchema, Namespace, ProjectId, ProjectKey, Roots, Ttl
 use cachekit_store::{KeyExpiry, MemoryStore, RedisStore, Result, Store, StoreExt, sha1hex};
 use cachekit_testkit::server::{Kind, SharedServer};
 
-use super::{Fill, Take, Taken, Token, fill, lease_of, release, remove, renew, take};
+use tokio::time::Instant;
+
+use super::{Fill, Late, Take, Taken, Token, fill, lease_of, release, remove, renew, take};
 use crate::index::Write;
 
 struct Lessee<'s> {
@@ -61,11 +63,11 @@ impl<'s> Lessee<'s> {
                     value,
                     ttl,
                 };
-                let fill_one = Fill {
-                    write,
+                let late = Late {
                     tags: Vec::new(),
-                    token,
+                    since: Instant::now(),
                 };
+                let fill_one = Fill::new(write, &[], late, token);
                 format!("filled {:?}", fill(self.store, &[fill_one]).await?)
             }
             5 => format!("renewed {}", renew(self.store, &lease, &token, ttl).await?),

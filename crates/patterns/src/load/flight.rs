@@ -3,7 +3,7 @@
 use std::{convert::Infallible, future::pending, pin::pin, sync::Arc, time::Duration};
 
 use cachekit_codec::Meta;
-use cachekit_keys::{Key, Ttl};
+use cachekit_keys::{Key, Root, Tag, Ttl};
 use cachekit_store::{Error, ErrorKind, Result, StoreExt, Wakeup};
 use futures_util::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,8 +19,8 @@ use crate::{
     CacheCounts, Cached, Origin,
     access::{Found, Look},
     error::encode_error,
-    index::Write,
-    lease::{self, Fill, Take, Taken, Token},
+    index::{Write, check_count, tag_roots},
+    lease::{self, Fill, Late, Take, Taken, Token},
 };
 
 /// How often a flight looks again because the entry changed to something that is no better.
@@ -74,7 +74,8 @@ pub(super) struct End<V> {
 
 /// What becomes of a loader's answer.
 pub(super) enum Settled<V> {
-    Store(Write, Option<V>),
+    /// With tags that only the loader names.
+    Store(Write, Vec<Root>, Option<V>),
     /// It is given and not stored.
     Give(Option<V>),
     Ended(End<V>),
@@ -94,6 +95,13 @@ impl<V> End<V> {
             release: true,
         }
     }
+}
+
+/// A lease that a flight holds.
+struct Held<'t> {
+    token: &'t Token,
+    /// Before it was asked for.
+    since: Instant,
 }
 
 impl<V> Engine<V>
@@ -141,6 +149,7 @@ where
                     Some(value) => uncached(Some(value)),
                     None => Outcome::Failed(not_modified(&request.key)),
                 },
+                Answer::Failed(failure) => Outcome::Failed(failure.into_error()),
             },
         };
         flying.finish(outcome);
@@ -156,7 +165,7 @@ where
     ) -> End<V> {
         let (start, mut changes, mut wakeup) = (Instant::now(), 0, None);
         loop {
-            let look = flying.next_look();
+            let (look, since) = (flying.next_look(), Instant::now());
             let taken = match self.take(request, &seen, token).await {
                 Ok(taken) => taken,
                 Err(error) if is_away(&error) => return End::of(Outcome::Away),
@@ -165,7 +174,8 @@ where
             match taken {
                 Taken::Granted => {
                     flying.goes_on_here();
-                    return self.load_leased(flying, request, seen, token).await;
+                    let held = Held { token, since };
+                    return self.load_leased(flying, request, seen, held).await;
                 }
                 Taken::OtherType => {
                     let error = Error::new(ErrorKind::WrongType, "get").with_key(&request.key);
@@ -262,7 +272,7 @@ where
         flying: &Flying<V>,
         request: &Request<V>,
         seen: Seen<V>,
-        token: &Token,
+        Held { token, since }: Held<'_>,
     ) -> End<V> {
         let asking = pin!(self.ask(request, seen.value.clone()));
         let keeping = pin!(self.keep(flying, &request.key, token));
@@ -274,18 +284,19 @@ where
             Ok(asked) => asked,
             Err(error) => return self.failed(request, error),
         };
-        let (write, value) = match self.settle(request, seen, loaded, load_time) {
-            Settled::Store(write, value) => (write, value),
+        let (write, late, value) = match self.settle(request, seen, loaded, load_time) {
+            Settled::Store(write, late, value) => (write, late, value),
             Settled::Give(value) => {
                 return self.give_uncached(flying, request, value, token).await;
             }
             Settled::Ended(end) => return end,
         };
-        let fill = Fill {
+        let fill = Fill::new(
             write,
-            tags: request.tags.clone(),
-            token: token.clone(),
-        };
+            &request.tags,
+            Late { tags: late, since },
+            token.clone(),
+        );
         // Whoever comes from now on may come after an invalidation that this value does not survive.
         flying.close();
         let filled = lease::fill(&*self.access.base().store, &[fill]).await;
@@ -308,6 +319,7 @@ where
         loaded: Loaded<V>,
         load_time: Duration,
     ) -> Settled<V> {
+        let refused = |error| Settled::Ended(End::releasing(Outcome::Refused(error)));
         let value = match loaded.answer {
             Answer::Value(value) => Some(value),
             Answer::Negative => None,
@@ -316,12 +328,35 @@ where
                 return Settled::Ended(self.failed(request, not_modified(&request.key)));
             }
             Answer::Uncached(value) => return Settled::Give(Some(value)),
+            Answer::Failed(failure) => {
+                let error = failure.into_error().with_key(&request.key);
+                return Settled::Ended(self.failed(request, error));
+            }
+        };
+        let late = match self.late_tags(request, &loaded.tags) {
+            Ok(late) => late,
+            Err(error) => return refused(error),
         };
         match self.encode(request, value.as_ref(), loaded.ttl, load_time) {
-            Ok(Some(write)) => Settled::Store(write, value),
+            Ok(Some(write)) => Settled::Store(write, late, value),
             Ok(None) => Settled::Give(value),
-            Err(error) => Settled::Ended(End::releasing(Outcome::Refused(error))),
+            Err(error) => refused(error),
         }
+    }
+
+    /// The tags that were not known when the load began.
+    ///
+    /// # Errors
+    /// Those of tags that cannot be stored, which is a mistake of the program.
+    fn late_tags(&self, request: &Request<V>, named: &[Tag]) -> Result<Vec<Root>> {
+        if named.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut late = tag_roots(self.access.base(), named)?;
+        late.retain(|tag| !request.tags.contains(tag));
+        check_count(request.tags.len() + late.len())
+            .map_err(|error| error.with_key(&request.key))?;
+        Ok(late)
     }
 
     pub(super) fn failed(&self, request: &Request<V>, error: Error) -> End<V> {
@@ -390,7 +425,11 @@ where
             Answer::NotModified if stale.is_some() => stale,
             Answer::NotModified => return Outcome::Failed(not_modified(&request.key)),
             Answer::Uncached(value) => return uncached(Some(value)),
+            Answer::Failed(failure) => return Outcome::Failed(failure.into_error()),
         };
+        if let Err(error) = self.late_tags(request, &loaded.tags) {
+            return Outcome::Refused(error);
+        }
         flying.close();
         let stored = match self.encode(request, value.as_ref(), loaded.ttl, load_time) {
             Ok(Some(write)) => self.access.store_plain(write).await.is_ok(),

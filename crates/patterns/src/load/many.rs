@@ -19,7 +19,7 @@ use super::{
 use crate::{
     CacheCounts, Cached, Origin,
     access::{Found, Look},
-    lease::{self, Fill, Taken, Token},
+    lease::{self, Fill, Late, Taken, Token},
 };
 
 /// Loads the keys at some places of a call; one answer for each, in their order.
@@ -132,7 +132,7 @@ where
         let looks: Vec<u64> = aboard.iter().map(|one| one.flying.next_look()).collect();
         let wishes = aboard.iter();
         let wishes = wishes.map(|one| self.wish(&one.request, &one.seen, &one.token));
-        let wishes: Vec<_> = wishes.collect();
+        let (wishes, since): (Vec<_>, _) = (wishes.collect(), Instant::now());
         let taken = match lease::take(&*base.store, &wishes).await {
             Ok(taken) => taken,
             Err(error) if is_away(&error) => {
@@ -163,7 +163,7 @@ where
         }
         // The others go the way of a single key: they wait for who loads, or are told what is wrong.
         join(
-            self.load_many_leased(granted, loader),
+            self.load_many_leased(granted, loader, since),
             Arc::clone(&self).fly_each(others),
         )
         .await;
@@ -202,6 +202,11 @@ where
                         Answer::Value(value) | Answer::Uncached(value) => Some(value),
                         Answer::NotModified => one.seen.into_value(),
                         Answer::Negative => None,
+                        Answer::Failed(failure) => {
+                            let error = failure.into_error().with_key(&one.request.key);
+                            one.flying.finish(Outcome::Failed(error));
+                            continue;
+                        }
                     };
                     one.flying.finish(match uncached(value) {
                         Outcome::Loaded(cached) if !shared => Outcome::Private(cached),
@@ -238,7 +243,13 @@ where
         Ok((answers?, began.elapsed()))
     }
 
-    async fn load_many_leased(&self, aboard: Vec<Aboard<V>>, loader: ManyLoader<V>) {
+    /// The leases were asked for after `since`.
+    async fn load_many_leased(
+        &self,
+        aboard: Vec<Aboard<V>>,
+        loader: ManyLoader<V>,
+        since: Instant,
+    ) {
         if aboard.is_empty() {
             return;
         }
@@ -270,10 +281,11 @@ where
                         ..
                     } = one;
                     match self.settle(&request, seen, loaded, load_time) {
-                        Settled::Store(write, value) => {
+                        Settled::Store(write, tags, value) => {
                             flying.close();
-                            let tags = request.tags;
-                            stored.push((flying, value, Fill { write, tags, token }));
+                            let late = Late { tags, since };
+                            let fill = Fill::new(write, &request.tags, late, token);
+                            stored.push((flying, value, fill));
                         }
                         Settled::Give(value) => {
                             flying.close();

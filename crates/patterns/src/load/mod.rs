@@ -21,6 +21,9 @@
 //! to the caller that started it, whose call began before the invalidation too; everyone else looks again. A caller that comes
 //! after an invalidation has returned never gets what it invalidated.
 //!
+//! A tag that only the loader names ([`Loaded::with_tags`]) cannot be entered before. An invalidation by it is noticed all the
+//! same, when the value is to be stored: each leaves word of itself for an hour.
+//!
 //! A write by another program counts too: a value is stored only if the key still holds what it held when the lease was
 //! granted (or that has expired by itself meanwhile). The one thing that cannot be seen is another program's deletion of a key
 //! that holds nothing.
@@ -45,7 +48,7 @@
 //! # Many keys
 //! [`get_or_load_many`](crate::Cache::get_or_load_many) reads all keys in one round trip, takes the leases of those that are
 //! missing in another, and calls the loader once with just the keys whose leases it got. It waits for the rest as any other
-//! caller does.
+//! caller does. Each key has an outcome of its own: an entry of the loader's answer may be a failure.
 //!
 //! # What is written
 //! A cache without stale serving and XFetch writes what it always writes, plain JSON text by default. With one of them each

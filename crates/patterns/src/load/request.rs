@@ -34,12 +34,7 @@ impl<V: Send + 'static> Slot<V> {
     {
         let loader: Loader<V> = Box::new(move |context| {
             // The call itself belongs to the future, so that a panic of it is caught there.
-            Box::pin(async move {
-                match loader(context).await {
-                    Ok(loaded) => Ok(loaded.into()),
-                    Err(error) => Err(error.into()),
-                }
-            })
+            Box::pin(async move { loader(context).await.map(Into::into).map_err(Into::into) })
         });
         Self(Arc::new(Mutex::new(Some(loader))))
     }
@@ -56,6 +51,7 @@ impl<V: Send + 'static> Slot<V> {
             return Err(error.with_detail("the loader has run before"));
         };
         let answer = guarded(async move { loader(context).await }, limit).await;
+        let answer = answer.and_then(Loaded::into_result);
         answer.map_err(|error| error.with_key(&key))
     }
 }

@@ -2,16 +2,17 @@
 
 use std::{
     collections::HashMap,
+    error::Error as _,
     io,
     sync::{Arc, Mutex},
 };
 
-use cachekit_keys::{KeyPath, ProjectKey};
-use cachekit_store::{ErrorKind, MemoryStore};
+use cachekit_keys::{KeyPath, ProjectKey, Ttl};
+use cachekit_store::{ErrorKind, KeyExpiry, MemoryStore};
 use futures_util::future::BoxFuture;
 
 use super::support::{Origins, Trees, builder, cache, project, secs, settle};
-use crate::{Cached, Loaded, Origin};
+use crate::{Cached, LoadOptions, Loaded, Origin};
 
 fn key(n: u32) -> ProjectKey {
     ProjectKey::new(project(), KeyPath::new(format!("n:{n}")).unwrap())
@@ -106,7 +107,7 @@ async fn a_failure_is_the_outcome_of_the_keys_that_were_to_be_loaded() {
     let store = Arc::default();
     let cache = cache(&store);
     cache.set(&key(1), &"one".to_owned()).await.unwrap();
-    let failing = |_| async { Err::<HashMap<_, _>, _>(io::Error::other("down")) };
+    let failing = |_| async { Err::<HashMap<_, String>, _>(io::Error::other("down")) };
     let answers = cache
         .get_or_load_many(&keys([0, 1, 2]), failing)
         .await
@@ -123,6 +124,41 @@ async fn a_failure_is_the_outcome_of_the_keys_that_were_to_be_loaded() {
     let answers = cache.get_or_load_many(&keys([7]), panics).await.unwrap();
     let text = answers[0].as_ref().unwrap_err().to_string();
     assert!(text.contains("the loader panicked"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loader_that_fails_in_part_fails_those_keys_alone() {
+    let store = Arc::default();
+    let cache = cache(&store);
+    let loader = |missing: Vec<ProjectKey>| async move {
+        let rows = missing.into_iter().map(|wanted| {
+            let row = match wanted == key(1) {
+                true => Err(io::Error::new(io::ErrorKind::TimedOut, "one")),
+                false => Ok("found".to_owned()),
+            };
+            (wanted, row)
+        });
+        Ok::<_, io::Error>(rows.collect::<HashMap<_, _>>())
+    };
+    let keys = keys([0, 1, 2]);
+    let options = LoadOptions::new().with_ttl(Ttl::seconds(7));
+    let answers = cache.get_or_load_many_with(&keys, &options, loader).await;
+    let answers = answers.unwrap();
+    let error = answers[1].as_ref().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LoadFailed);
+    let source = error.source().unwrap().downcast_ref::<io::Error>();
+    assert_eq!(source.unwrap().kind(), io::ErrorKind::TimedOut);
+    assert!(answers[0].is_ok() && answers[2].is_ok());
+    let stored = cache.get_many(&keys).await.unwrap();
+    assert!(stored[0].is_some() && stored[1].is_none() && stored[2].is_some());
+    assert!(
+        matches!(cache.expiry(&keys[0]).await.unwrap(), KeyExpiry::In(left) if left <= secs(7))
+    );
+
+    // The next call asks for that key alone, and its lease is free.
+    let source = Source::default();
+    load(&cache, &[0, 1, 2], &source).await;
+    assert_eq!(source.asked(), [vec![key(1)]]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,3 +7,4 @@ mod refresh;
 mod shared;
 mod stale;
 mod support;
+mod tags;

@@ -3,4 +3,8 @@
 mod faults;
 mod fleet;
 mod gate;
+mod many;
+mod outages;
+mod processes;
 mod support;
+mod traffic;

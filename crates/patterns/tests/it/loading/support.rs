@@ -11,7 +11,8 @@ use std::{
 
 use cachekit_keys::{Key, KeySchema, Namespace, ProjectId, ProjectKey, Tag, Ttl};
 use cachekit_patterns::{Cache, CacheBuilder, Invalidation};
-use cachekit_store::{RedisStore, Store};
+use cachekit_store::{RedisStore, RedisStoreBuilder, Store};
+use cachekit_testkit::server::acl::AclUser;
 use tokio::sync::Semaphore;
 
 pub(crate) type Trees = Cache<ProjectKey, String>;
@@ -56,7 +57,21 @@ impl Process {
         schema: &KeySchema,
         options: impl FnOnce(CacheBuilder<ProjectKey, String>) -> CacheBuilder<ProjectKey, String>,
     ) -> Self {
-        let store = RedisStore::builder(url).request_timeout(Duration::from_millis(400));
+        Self::connect(RedisStore::builder(url), schema, options).await
+    }
+
+    /// A process that has no more rights than this user.
+    pub(crate) async fn start_as(user: &AclUser, url: &str, schema: &KeySchema) -> Self {
+        let store = RedisStore::builder(url).user(user.name(), user.password());
+        Self::connect(store, schema, |cache| cache).await
+    }
+
+    async fn connect(
+        store: RedisStoreBuilder,
+        schema: &KeySchema,
+        options: impl FnOnce(CacheBuilder<ProjectKey, String>) -> CacheBuilder<ProjectKey, String>,
+    ) -> Self {
+        let store = store.request_timeout(Duration::from_millis(400));
         let store = Arc::new(store.connect().await.unwrap());
         let shared = Arc::clone(&store) as Arc<dyn Store>;
         let builder = Cache::builder(Arc::clone(&shared), schema.clone())
@@ -103,6 +118,11 @@ impl Origins {
     fn ask(&self) -> String {
         self.0.calls.fetch_add(1, Ordering::SeqCst);
         format!("v{}", self.0.version.load(Ordering::SeqCst))
+    }
+
+    /// Reads its value and answers at once.
+    pub(crate) async fn at_once(self) -> io::Result<String> {
+        Ok(self.ask())
     }
 
     /// Reads its value at once, and answers after so long.
