@@ -2,18 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cachekit_keys::{HitKey, HitWindow, KeySchema};
+use bytes::Bytes;
+use cachekit_keys::{HitKey, HitWindow, Key, KeySchema, Pattern};
 use cachekit_store::{
-    ErrorKind, Fault, FaultPlan, FaultRule, KeyExpiry, MemoryStore, ScanRequest, Store, StoreExt,
-    Tasks,
+    ErrorKind, Fault, FaultPlan, FaultRule, Faults, KeyExpiry, MemoryStore, Reply, ScanRequest,
+    ScriptCall, Store, StoreExt, Tasks,
 };
 use tokio::time::{advance, timeout};
 
 use super::support::{START, faulty, fleet, memory, on_flush, snippet, tracker, tree};
-use crate::{HitOptions, HitTracker};
+use crate::{HitOptions, HitTracker, scripts::ADD};
 
 async fn keys(store: &Arc<MemoryStore>) -> Vec<String> {
-    let request = ScanRequest::new(cachekit_keys::Pattern::everything());
+    let request = ScanRequest::new(Pattern::everything());
     let page = store.scan(&request).await.unwrap();
     page.keys.iter().map(ToString::to_string).collect()
 }
@@ -120,7 +121,7 @@ async fn a_dropped_flush_counts_once_whether_it_was_carried_out_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_uncertain_flush_stays_in_its_hour_and_late_copies_of_it_do_nothing() {
+async fn an_uncertain_flush_stays_in_its_hour() {
     let (store, plan) = (memory(), FaultPlan::new());
     let hits = faulty(&store, &plan);
     hits.track_hit(&tree());
@@ -137,6 +138,29 @@ async fn an_uncertain_flush_stays_in_its_hour_and_late_copies_of_it_do_nothing()
         assert!(store.exists(&counts).await.unwrap(), "{counts}");
     }
     assert_eq!(fleet(&store).await.total_hits, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_a_flush_that_arrives_late_does_nothing() {
+    let store = memory();
+    let schema = KeySchema::plain();
+    let window = HitWindow::at(START).unwrap();
+    let add = async |process, number: &'static str| {
+        let keys = [HitKey::Counts(window), HitKey::Flush { window, process }];
+        let keys = keys.map(|key| schema.hit_key(key)).to_vec();
+        let args = [number, "60000", "project:hits", "1"].map(Bytes::from);
+        let call = ScriptCall::new(keys, args.to_vec());
+        let replies = store.run_script(&ADD, &[call]).await.unwrap();
+        match &replies[0] {
+            Reply::Array(parts) => parts[1] == Reply::Integer(1),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (first, second) = ("0000000000000001", "0000000000000002");
+    assert!(add(7, first).await && add(7, second).await);
+    assert!(!add(7, first).await && !add(7, second).await);
+    assert!(add(8, first).await, "another process counts for itself");
+    assert_eq!(fleet(&store).await.total_hits, 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,9 +183,7 @@ async fn a_server_that_forgot_everything_counts_from_there_on() {
     hits.track_hit(&tree());
     hits.flush().await.unwrap();
     let names = keys(&store).await.into_iter();
-    let names: Vec<_> = names
-        .map(|name| cachekit_keys::Key::from_raw(name).unwrap())
-        .collect();
+    let names: Vec<_> = names.map(|name| Key::from_raw(name).unwrap()).collect();
     store.delete(&names).await.unwrap();
     hits.track_hit(&tree());
     hits.track_hit(&tree());
@@ -183,7 +205,7 @@ async fn every_key_expires_when_its_hour_is_no_longer_kept() {
     hits.flush().await.unwrap();
     let end = START.next_multiple_of(3_600) + keep.as_secs() - START;
     for name in keys(&store).await {
-        let key = cachekit_keys::Key::from_raw(name).unwrap();
+        let key = Key::from_raw(name).unwrap();
         let KeyExpiry::In(left) = store.expiry(&key).await.unwrap() else {
             panic!("{key} has no end");
         };
@@ -220,7 +242,7 @@ async fn the_worker_flushes_in_its_interval_and_once_more_when_it_is_told_to_end
 #[tokio::test(start_paused = true)]
 async fn the_worker_goes_on_after_failures() {
     let (store, plan) = (memory(), FaultPlan::new());
-    let faults = cachekit_store::Faults::new(Arc::clone(&store) as Arc<dyn Store>, &plan);
+    let faults = Faults::new(Arc::clone(&store) as Arc<dyn Store>, &plan);
     let (hits, flusher) = HitTracker::new(Arc::new(faults), KeySchema::plain(), HitOptions::new());
     plan.add(FaultRule::new(Fault::LoseAnswer(ErrorKind::Unavailable)).times(3));
     let tasks = Tasks::new();
