@@ -21,7 +21,7 @@ const RESCALE: f64 = 64.0;
 
 /// Names the keys of each family that are asked for most in this process. Cheap to clone; clones watch together.
 ///
-/// It is an [`Observer`] for the builders of caches. One read in eight, chosen by a hash of its number, goes into a summary of
+/// It is an [`Observer`] for the builders of caches. One read in sixteen, chosen by a hash of its number, goes into a summary of
 /// its family, whose weights fade with a half-life of a minute. What is drawn while another thread is at the summary is let
 /// go, so that nobody waits; all other reads cost one atomic addition.
 ///
@@ -119,7 +119,7 @@ impl HotKeysBuilder {
         self
     }
 
-    /// One read in so many is looked at; 8 by default, at least 1, which is every one.
+    /// One read in so many is looked at; 16 by default, at least 1, which is every one.
     ///
     /// # Examples
     /// See [`HotKeysBuilder`].
@@ -188,7 +188,7 @@ impl HotKeys {
     pub fn builder() -> HotKeysBuilder {
         HotKeysBuilder {
             capacity: 512,
-            sample: 8,
+            sample: 16,
             half_life: Duration::from_secs(60),
             seed: None,
         }
