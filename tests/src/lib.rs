@@ -13,3 +13,6 @@ mod testing {}
 
 #[doc = include_str!("../../docs/rate-limits.md")]
 mod rate_limits {}
+
+#[doc = include_str!("../../docs/monitoring.md")]
+mod monitoring {}

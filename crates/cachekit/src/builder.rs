@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 #[cfg(feature = "patterns")]
 use cachekit_codec::ValueFormat;
+#[cfg(feature = "insight")]
+use cachekit_insight::{HitOptions, HotKeys};
 #[cfg(feature = "patterns")]
 use cachekit_keys::{Jitter, LevelTtls};
 use cachekit_keys::{KeyFormat, KeySchema, Namespace};
@@ -14,6 +16,8 @@ use cachekit_store::{Error, ErrorKind, RedisStore};
 use cachekit_store::{MemoryStore, Observer, Observers, Result, Store, Tasks};
 
 use crate::CacheKit;
+#[cfg(feature = "insight")]
+use crate::insight_of_kit::Insight;
 
 /// Options of a [`CacheKit`]; setters cannot fail, [`build`](Self::build) and `connect` do.
 ///
@@ -54,6 +58,10 @@ pub struct CacheKitBuilder {
     key_format: Option<KeyFormat>,
     namespace: Option<Namespace>,
     observers: Observers,
+    #[cfg(feature = "insight")]
+    hits: Option<HitOptions>,
+    #[cfg(feature = "insight")]
+    hot_keys: Option<HotKeys>,
     #[cfg(feature = "patterns")]
     level_ttls: LevelTtls,
     #[cfg(feature = "patterns")]
@@ -114,10 +122,10 @@ impl CacheKitBuilder {
         self
     }
 
-    /// Adds an observer of what happens inside the kit: connections, gaps in subscriptions, tasks that panic. It may be called
+    /// Adds an observer of what happens inside the kit: connections, gaps in subscriptions, tasks that panic, reads of caches. It may be called
     /// several times; none by default, but for the log with the feature `tracing`.
     ///
-    /// The store that the kit makes reports to it, as the kit's tasks do. A [`store`](Self::store) given ready made has
+    /// The store that the kit makes reports to it, as the kit's tasks and caches do. A [`store`](Self::store) given ready made has
     /// observers of its own.
     ///
     /// # Examples
@@ -142,6 +150,46 @@ impl CacheKitBuilder {
     /// ```
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers = self.observers.with(observer);
+        self
+    }
+
+    /// Counts what all caches of the kit find and load, and adds it to the numbers of the fleet every few seconds, on a task of
+    /// the kit that its shutdown waits for; off by default. See
+    /// [`cache_stats`](CacheKit::cache_stats).
+    ///
+    /// Reads count in the process, without a call of the store: a few nanoseconds each.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// use std::time::Duration;
+    ///
+    /// use cachekit::{CacheKit, HitOptions};
+    ///
+    /// let every_minute = HitOptions::new().with_interval(Duration::from_secs(60));
+    /// let kit = CacheKit::builder().track_hits(every_minute).build()?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "insight")]
+    pub fn track_hits(mut self, options: HitOptions) -> Self {
+        self.hits = Some(options);
+        self
+    }
+
+    /// Has all caches of the kit tell these hot keys what is asked for; nobody by default.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, HotKeys};
+    ///
+    /// let hot = HotKeys::new();
+    /// let kit = CacheKit::builder().watch_hot_keys(hot.clone()).build()?;
+    /// assert!(hot.hottest("project", 10).is_empty());
+    /// # Ok::<(), cachekit::Error>(())
+    /// ```
+    #[cfg(feature = "insight")]
+    pub fn watch_hot_keys(mut self, hot_keys: HotKeys) -> Self {
+        self.hot_keys = Some(hot_keys);
         self
     }
 
@@ -265,7 +313,8 @@ impl CacheKitBuilder {
     ///
     /// # Errors
     /// With the feature `patterns`: [`Unsupported`](cachekit_store::ErrorKind::Unsupported) for a codec or compression that
-    /// is not built in, [`Configuration`](cachekit_store::ErrorKind::Configuration) for a format that contradicts itself.
+    /// is not built in, [`Configuration`](cachekit_store::ErrorKind::Configuration) for a format that contradicts itself. With
+    /// the feature `insight`: `Configuration` for tracking hits outside of a tokio runtime, where nothing can flush.
     ///
     /// # Examples
     /// ```
@@ -287,15 +336,29 @@ impl CacheKitBuilder {
         if let Some(namespace) = self.namespace {
             schema = schema.with_namespace(namespace);
         }
-        let tasks = Tasks::observed(Observers::built_in().with(Arc::new(observers)));
+        let tasks = Tasks::observed(Observers::built_in().with(Arc::new(observers.clone())));
+        #[cfg(feature = "insight")]
+        let (insight, observers) = Insight::new(
+            &store,
+            &schema,
+            self.hits,
+            self.hot_keys,
+            &observers,
+            &tasks,
+        )?;
+        #[cfg(not(feature = "patterns"))]
+        drop(observers); // there are no caches to tell them anything
         #[cfg(feature = "patterns")]
         let levels = LevelCaches::builder(Arc::clone(&store), schema.clone())
             .ttls(self.level_ttls)
             .jitter(self.jitter.unwrap_or(Jitter::NONE))
             .format(limited(self.value_format, self.max_value_size, &*store))
             .tasks(tasks.clone())
+            .observers(observers)
             .build()?;
         Ok(CacheKit {
+            #[cfg(feature = "insight")]
+            insight,
             #[cfg(feature = "patterns")]
             levels,
             store,

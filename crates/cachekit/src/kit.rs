@@ -14,6 +14,8 @@ use cachekit_store::{Result, ServerFacts, Store, Tasks};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout};
 
+#[cfg(feature = "insight")]
+use crate::insight_of_kit::Insight;
 use crate::{CacheKitBuilder, ShutdownReport};
 
 /// One store, one key schema, one set of lifetimes and one value format, and the handles made of them.
@@ -40,6 +42,8 @@ pub struct CacheKit {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) schema: KeySchema,
     pub(crate) tasks: Tasks,
+    #[cfg(feature = "insight")]
+    pub(crate) insight: Insight,
     #[cfg(feature = "patterns")]
     pub(crate) levels: LevelCaches,
 }
@@ -183,12 +187,18 @@ impl CacheKit {
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let start = Instant::now();
         let cut_off_tasks = self.tasks.shutdown(deadline).await.cut_off;
+        let left = || deadline.saturating_sub(start.elapsed());
+        // After the tasks, which count until they end.
+        #[cfg(feature = "insight")]
+        let hits_flushed = matches!(timeout(left(), self.insight.flush()).await, Ok(Ok(())));
+        #[cfg(not(feature = "insight"))]
+        let hits_flushed = true;
         // Where nothing is left of the deadline the store is closed all the same, and not waited for.
-        let left = deadline.saturating_sub(start.elapsed());
-        let store_closed = timeout(left, self.store.close()).await.is_ok();
+        let store_closed = timeout(left(), self.store.close()).await.is_ok();
         ShutdownReport {
-            completed: cut_off_tasks.is_empty() && store_closed,
+            completed: cut_off_tasks.is_empty() && hits_flushed && store_closed,
             cut_off_tasks,
+            hits_flushed,
             store_closed,
         }
     }

@@ -31,6 +31,7 @@
 //! | [`store`] | `cachekit-store` | the async store trait, the memory store, the Redis store, the error |
 //! | `patterns` | `cachekit-patterns` | typed caches and the handles of the three levels |
 //! | `limits` | `cachekit-limits` | rate limits, quotas, costs |
+//! | `insight` | `cachekit-insight` | the fleet's hit rates, time saved, hot keys |
 //!
 //! What is used most is re-exported here at the top.
 //!
@@ -41,6 +42,7 @@
 //! - `zstd`: compression of values above 1 KiB.
 //! - `patterns`: the typed caches, and the methods of [`CacheKit`] that make them.
 //! - `limits`: rate limits and quotas, and the methods of [`CacheKit`] that make them.
+//! - `insight`: hit rates of the fleet and hot keys, and the methods of [`CacheKit`] that tell them.
 //!
 //! Opt-in:
 //! - `tls`: `rediss://` URLs.
@@ -51,6 +53,8 @@
 //!   beginning.
 
 mod builder;
+#[cfg(feature = "insight")]
+mod insight_of_kit;
 mod kit;
 #[cfg(feature = "limits")]
 mod limits_of_kit;
@@ -62,6 +66,8 @@ mod shutdown;
 mod tests;
 
 pub use cachekit_codec as codec;
+#[cfg(feature = "insight")]
+pub use cachekit_insight as insight;
 pub use cachekit_keys as keys;
 #[cfg(feature = "limits")]
 pub use cachekit_limits as limits;
@@ -70,6 +76,8 @@ pub use cachekit_patterns as patterns;
 pub use cachekit_store as store;
 
 pub use cachekit_codec::{Codec, Compression, ValueFormat};
+#[cfg(feature = "insight")]
+pub use cachekit_insight::{CacheStats, HitOptions, HitRange, HotKey, HotKeys};
 pub use cachekit_keys::{
     ContentHash, Jitter, Key, KeyFamily, KeyFormat, KeyPath, KeySchema, Level, LevelTtls,
     ModelName, ModelVersion, Namespace, Pattern, ProjectId, ProjectKey, SessionId, SessionKey, Tag,

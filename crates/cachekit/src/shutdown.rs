@@ -21,6 +21,8 @@ pub struct ShutdownReport {
     pub completed: bool,
     /// The names of the tasks that still ran at the deadline and were cut off, oldest first.
     pub cut_off_tasks: Vec<String>,
+    /// What was counted of hits and misses is in the fleet's numbers, or nothing was counted. Else it is lost with the process.
+    pub hits_flushed: bool,
     /// The store had no call in flight any more, and has ended its connections. Else it takes no more calls, and its
     /// connections end with its last handle.
     pub store_closed: bool,

@@ -6,6 +6,11 @@ use std::{fmt, str::FromStr};
 
 use crate::{KeyError, error::excerpt};
 
+/// Days of 400 years, after which the calendar repeats.
+const ERA_DAYS: u64 = 146_097;
+/// Days from 0000-03-01 to 1970-01-01.
+const EPOCH_DAY: u64 = 719_468;
+
 /// A month of the Gregorian calendar, years 1 to 9999. Renders as `2024-12`.
 ///
 /// # Examples
@@ -145,6 +150,67 @@ impl CivilDate {
     #[must_use]
     pub const fn year(self) -> u16 {
         self.month.year
+    }
+
+    /// The day so many days after 1970-01-01.
+    ///
+    /// This is `civil_from_days` of Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms" (2021), for days of the
+    /// Unix epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Malformed`] beyond the year 9999.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cachekit_keys::CivilDate;
+    ///
+    /// let day = CivilDate::from_epoch_day(20_059)?;
+    /// assert_eq!(day.to_string(), "2024-12-02");
+    /// assert_eq!(day.epoch_day(), 20_059);
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    pub fn from_epoch_day(days: u64) -> Result<Self, KeyError> {
+        let beyond = || KeyError::Malformed {
+            what: "date",
+            text: format!("day {days} of the Unix epoch"),
+        };
+        let days = days.checked_add(EPOCH_DAY).ok_or_else(beyond)?;
+        let (era, day_of_era) = (days / ERA_DAYS, days % ERA_DAYS);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        // Years begin in March here, so that the leap day is the last one.
+        let month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month + 2) / 5 + 1;
+        let (month, is_next_year) = if month < 10 {
+            (month + 3, 0)
+        } else {
+            (month - 9, 1)
+        };
+        let year = u16::try_from(year_of_era + era * 400 + is_next_year).map_err(|_| beyond())?;
+        let narrow = |number: u64| u8::try_from(number).map_err(|_| beyond());
+        Self::new(year, narrow(month)?, narrow(day)?)
+    }
+
+    /// How many days it is after 1970-01-01; 0 for every earlier day. Undoes [`from_epoch_day`](Self::from_epoch_day).
+    ///
+    /// # Examples
+    ///
+    /// See [`from_epoch_day`](Self::from_epoch_day).
+    #[must_use]
+    pub const fn epoch_day(self) -> u64 {
+        let (year, month) = (self.month.year as u64, self.month.month as u64);
+        let (year, month) = if month > 2 {
+            (year, month - 3)
+        } else {
+            (year - 1, month + 9)
+        };
+        let (era, year_of_era) = (year / 400, year % 400);
+        let day_of_year = (153 * month + 2) / 5 + self.day as u64 - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        (era * ERA_DAYS + day_of_era).saturating_sub(EPOCH_DAY)
     }
 
     /// The month with its year.

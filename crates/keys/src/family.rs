@@ -85,9 +85,24 @@ pub trait KeyFamily: Sized {
     ///
     /// Those of the reader, passed on.
     fn read(shape: usize, fields: &mut FieldReader<'_>) -> Result<Self, KeyError>;
+
+    /// The family's name, such as `project`: the first word of its keys, and `global` for
+    /// [keys of free text](crate::GlobalKey). Statistics are kept by it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cachekit_keys::{GlobalKey, KeyFamily, ProjectKey};
+    ///
+    /// assert_eq!((ProjectKey::name(), GlobalKey::name()), ("project", "global"));
+    /// ```
+    #[must_use]
+    fn name() -> &'static str {
+        name(Self::SHAPES)
+    }
 }
 
-/// The family's name, for errors.
+/// The name of the family with these shapes.
 pub(crate) fn name(shapes: &[Shape]) -> &'static str {
     match shapes.first().map(Shape::family) {
         None | Some("") => "global",

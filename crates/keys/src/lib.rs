@@ -47,6 +47,7 @@ mod families;
 mod family;
 mod field;
 mod hash;
+mod hits;
 mod ids;
 mod key;
 mod level;
@@ -72,6 +73,7 @@ pub use families::{
 pub use family::{FieldReader, FieldWriter, KeyFamily};
 pub use field::KeyField;
 pub use hash::ContentHash;
+pub use hits::{HitCount, HitKey, HitWindow};
 pub use ids::{
     ModelName, ModelVersion, ProjectId, ProviderMetric, ProviderName, QuotaMetric, SessionId, Tag,
     UserId,

@@ -10,6 +10,8 @@ use std::{
     },
 };
 
+use cachekit_store::CacheReads;
+
 use crate::Lookup;
 
 /// How often a cache knew the answer.
@@ -70,6 +72,17 @@ impl CacheCounts {
     pub fn hit_rate(&self) -> Option<f64> {
         let requests = self.requests();
         (requests > 0).then(|| self.hits as f64 / requests as f64)
+    }
+
+    /// What an observer is told of a read.
+    pub(crate) fn reads(&self) -> CacheReads {
+        let mut reads = CacheReads::default();
+        reads.hits = self.hits;
+        reads.misses = self.misses;
+        reads.negative = self.negative;
+        reads.corrupt = self.corrupt;
+        reads.newer = self.newer;
+        reads
     }
 
     /// What one key's answer counts as.

@@ -50,7 +50,9 @@ pub use self::{
         Namespaced, Observed, Retry, RetryOptions, Timeout, TimeoutOptions,
     },
     memory::{MemoryStore, MemoryStoreBuilder},
-    observer::{CallOutcome, CircuitState, ConnectionState, Event, Observer, Observers},
+    observer::{
+        CacheReads, CallOutcome, CircuitState, ConnectionState, Event, Observer, Observers,
+    },
     options::{
         Condition, Entry, Expiration, ExpireChange, Increment, KeyExpiry, ScanCursor, ScanPage,
         ScanRequest, SetItem, SetOptions,

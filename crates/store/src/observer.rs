@@ -2,13 +2,16 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use cachekit_keys::Key;
+
 use crate::{Error, ErrorKind, Gap};
 
 /// Hears of what the kit does: counts it, logs it, or shows it.
 ///
 /// It is called in the middle of the work, often many thousand times a second and from many threads: it must not block,
 /// and must not call the kit. The layer [`Observed`](crate::Observed) reports the calls of any store; the Redis store, the
-/// subscription hub and the other layers report what becomes of connections, attempts and circuits.
+/// subscription hub and the other layers report what becomes of connections, attempts and circuits; caches report what they
+/// find and load.
 ///
 /// # Examples
 /// ```
@@ -94,6 +97,144 @@ pub enum Event<'a> {
         /// The state that it has now.
         state: CircuitState,
     },
+    /// Keys were looked up in a cache. A batch is one event.
+    #[non_exhaustive]
+    CacheRead {
+        /// The [name of the keys' family](cachekit_keys::KeyFamily::name): never an id.
+        family: &'static str,
+        /// The keys, in the order of the call.
+        keys: &'a [Key],
+        /// What was found.
+        reads: CacheReads,
+    },
+    /// A cache answered a miss, which was reported before, with a value past its fresh time.
+    #[non_exhaustive]
+    CacheServedStale {
+        /// The name of the key's family.
+        family: &'static str,
+    },
+    /// A loader was called and ended. One that was cut off with its task is not reported.
+    #[non_exhaustive]
+    CacheLoad {
+        /// The name of the keys' family.
+        family: &'static str,
+        /// How many keys it was to load.
+        keys: usize,
+        /// How it ended.
+        outcome: CallOutcome,
+        /// From the call to its end.
+        elapsed: Duration,
+    },
+}
+
+impl<'a> Event<'a> {
+    /// Keys were looked up in a cache, for who reports it.
+    ///
+    /// # Examples
+    /// See [`CacheReads`].
+    #[must_use]
+    pub const fn cache_read(family: &'static str, keys: &'a [Key], reads: CacheReads) -> Self {
+        Self::CacheRead {
+            family,
+            keys,
+            reads,
+        }
+    }
+
+    /// A miss was answered with a stale value, for who reports it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::Event;
+    /// assert!(matches!(Event::cache_served_stale("project"), Event::CacheServedStale { .. }));
+    /// ```
+    #[must_use]
+    pub const fn cache_served_stale(family: &'static str) -> Self {
+        Self::CacheServedStale { family }
+    }
+
+    /// A loader of so many keys ended, for who reports it.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use cachekit_store::{CallOutcome, Event};
+    ///
+    /// let event = Event::cache_load("project", 1, CallOutcome::Completed, Duration::from_millis(20));
+    /// assert!(matches!(event, Event::CacheLoad { keys: 1, .. }));
+    /// ```
+    #[must_use]
+    pub const fn cache_load(
+        family: &'static str,
+        keys: usize,
+        outcome: CallOutcome,
+        elapsed: Duration,
+    ) -> Self {
+        Self::CacheLoad {
+            family,
+            keys,
+            outcome,
+            elapsed,
+        }
+    }
+}
+
+/// What a cache found when it looked keys up: each key is a hit or a miss.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::Key;
+/// use cachekit_store::{CacheReads, Event};
+///
+/// let keys = [Key::from_raw("project:proj456:file_tree")?];
+/// let event = Event::cache_read("project", &keys, CacheReads::hits(1));
+/// assert!(matches!(event, Event::CacheRead { family: "project", .. }));
+/// # Ok::<(), cachekit_keys::KeyError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CacheReads {
+    /// Keys whose answer was in the cache.
+    pub hits: u64,
+    /// Keys whose answer was not, for whatever reason.
+    pub misses: u64,
+    /// Of the hits, those which said that there is no value.
+    pub negative: u64,
+    /// Of the misses, entries that were damaged, of another type, or over the size limit.
+    pub corrupt: u64,
+    /// Of the misses, entries of a newer version, or of a codec that is not built in.
+    pub newer: u64,
+}
+
+impl CacheReads {
+    /// So many hits and nothing else.
+    ///
+    /// # Examples
+    /// See [`CacheReads`].
+    #[must_use]
+    pub const fn hits(hits: u64) -> Self {
+        Self {
+            hits,
+            misses: 0,
+            negative: 0,
+            corrupt: 0,
+            newer: 0,
+        }
+    }
+
+    /// So many misses and nothing else.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(cachekit_store::CacheReads::misses(2).misses, 2);
+    /// ```
+    #[must_use]
+    pub const fn misses(misses: u64) -> Self {
+        Self {
+            misses,
+            ..Self::hits(0)
+        }
+    }
 }
 
 /// How a call ended.

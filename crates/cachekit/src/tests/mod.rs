@@ -2,6 +2,8 @@
 
 #[cfg(feature = "patterns")]
 mod handles;
+#[cfg(feature = "insight")]
+mod insight;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(feature = "redis")]
@@ -38,6 +40,8 @@ const _: () = {
 fn futures_are_send(kit: &CacheKit) {
     assert_send(kit.get_stats());
     assert_send(kit.shutdown(Duration::ZERO));
+    #[cfg(feature = "insight")]
+    assert_send(kit.cache_stats());
     #[cfg(feature = "redis")]
     assert_send(CacheKit::connect("redis://127.0.0.1"));
     #[cfg(feature = "patterns")]

@@ -271,7 +271,7 @@ impl KeySchema {
     }
 
     /// The namespace with its separator, or nothing.
-    fn prefix(&self) -> String {
+    pub(crate) fn prefix(&self) -> String {
         let mut out = String::with_capacity(64);
         if let Some(namespace) = &self.namespace {
             out.push_str(namespace.as_encoded());
@@ -288,7 +288,7 @@ impl KeySchema {
         })
     }
 
-    fn strip_bytes<'k>(&self, name: &'k [u8]) -> Result<&'k [u8], KeyError> {
+    pub(crate) fn strip_bytes<'k>(&self, name: &'k [u8]) -> Result<&'k [u8], KeyError> {
         let Some(namespace) = &self.namespace else {
             return Ok(name);
         };

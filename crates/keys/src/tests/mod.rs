@@ -4,6 +4,7 @@ mod channels;
 mod companions;
 mod errors;
 mod globs;
+mod hits;
 mod owners;
 mod path_keys;
 mod patterns;

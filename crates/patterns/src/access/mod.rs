@@ -11,7 +11,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use cachekit_codec::{Meta, ValueFormat};
 use cachekit_keys::{Key, KeySchema, Ttl};
-use cachekit_store::{KeyExpiry, Result, Store, StoreExt};
+use cachekit_store::{CallOutcome, Event, KeyExpiry, Observer, Observers, Result, Store, StoreExt};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -31,6 +31,7 @@ pub(crate) struct Base {
     pub(crate) schema: KeySchema,
     pub(crate) format: ValueFormat,
     pub(crate) counters: CacheCounters,
+    pub(crate) observers: Observers,
     pub(crate) clock: ServerClock,
 }
 
@@ -42,6 +43,7 @@ impl Base {
             schema,
             format: ValueFormat::default(),
             counters: CacheCounters::new(),
+            observers: Observers::none(),
             clock: ServerClock::new(),
         }
     }
@@ -64,11 +66,17 @@ impl Base {
 pub(crate) struct Access {
     base: Arc<Base>,
     lifetime: Lifetime,
+    /// Under which name it is reported.
+    family: &'static str,
 }
 
 impl Access {
-    pub(crate) fn new(base: Arc<Base>, lifetime: Lifetime) -> Self {
-        Self { base, lifetime }
+    pub(crate) fn new(base: Arc<Base>, lifetime: Lifetime, family: &'static str) -> Self {
+        Self {
+            base,
+            lifetime,
+            family,
+        }
     }
 
     pub(crate) fn base(&self) -> &Base {
@@ -79,10 +87,48 @@ impl Access {
         &self.lifetime
     }
 
+    /// Counts what a read of these keys found, and reports it.
+    pub(crate) fn note_reads(&self, keys: &[Key], counts: CacheCounts) {
+        self.base.counters.add(counts);
+        if !self.base.observers.is_empty() && counts.requests() > 0 {
+            let event = Event::cache_read(self.family, keys, counts.reads());
+            self.base.observers.observe(&event);
+        }
+    }
+
+    /// Counts an answer that was past its fresh time, and reports it.
+    pub(crate) fn note_stale(&self) {
+        self.base.counters.add(CacheCounts {
+            stale_hits: 1,
+            ..CacheCounts::default()
+        });
+        if !self.base.observers.is_empty() {
+            let event = Event::cache_served_stale(self.family);
+            self.base.observers.observe(&event);
+        }
+    }
+
+    /// Counts a call of a loader for so many keys, and reports it.
+    pub(crate) fn note_load<T>(&self, keys: usize, result: &Result<T>, elapsed: Duration) {
+        self.base.counters.add(CacheCounts {
+            loads: 1,
+            load_errors: u64::from(result.is_err()),
+            ..CacheCounts::default()
+        });
+        if !self.base.observers.is_empty() {
+            let outcome = match result {
+                Ok(_) => CallOutcome::Completed,
+                Err(error) => CallOutcome::Failed(error.kind()),
+            };
+            let event = Event::cache_load(self.family, keys, outcome, elapsed);
+            self.base.observers.observe(&event);
+        }
+    }
+
     pub(crate) async fn lookup<V: DeserializeOwned>(&self, key: &Key) -> Result<Lookup<V>> {
         let (bytes, expires_in) = self.read(key).await?;
         let lookup = self.judge(key, bytes, expires_in)?.found.into();
-        self.base.counters.add(CacheCounts::of(&lookup));
+        self.note_reads(std::slice::from_ref(key), CacheCounts::of(&lookup));
         Ok(lookup)
     }
 
@@ -137,7 +183,7 @@ impl Access {
             counts += CacheCounts::of(&lookup);
             values.push(lookup.into_value());
         }
-        self.base.counters.add(counts);
+        self.note_reads(keys, counts);
         Ok(values)
     }
 

@@ -39,7 +39,7 @@ fn access_with(mut store: MockStore, format: ValueFormat) -> Access {
         ..Base::new(Arc::new(store), KeySchema::plain())
     };
     let lifetime = Lifetime::new(Ttl::seconds(60), Jitter::NONE);
-    Access::new(base.checked().unwrap(), lifetime)
+    Access::new(base.checked().unwrap(), lifetime, "project")
 }
 
 fn access(store: MockStore) -> Access {

@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use cachekit_codec::ValueFormat;
 use cachekit_keys::{Jitter, KeyError, KeyFamily, KeySchema, Tag, Ttl};
-use cachekit_store::{Result, Store, Tasks};
+use cachekit_store::{Observers, Result, Store, Tasks};
 
 use super::{Cache, TagsOf};
 use crate::{
@@ -40,6 +40,7 @@ pub struct CacheBuilder<K, V> {
     plain: bool,
     tags: Option<TagsOf<K>>,
     tasks: Option<Tasks>,
+    family: &'static str,
     types: PhantomData<fn(K) -> V>,
 }
 
@@ -52,6 +53,7 @@ impl<K: KeyFamily, V> CacheBuilder<K, V> {
             plain: false,
             tags: None,
             tasks: None,
+            family: K::name(),
             types: PhantomData,
         }
     }
@@ -106,6 +108,39 @@ impl<K, V> CacheBuilder<K, V> {
     /// ```
     pub fn counters(mut self, counters: CacheCounters) -> Self {
         self.base.counters = counters;
+        self
+    }
+
+    /// Who is told what this cache finds and loads, by the [name](cachekit_keys::KeyFamily::name) of its family; nobody by
+    /// default, which costs a read nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_store::{Event, Observer, Observers};
+    ///
+    /// #[derive(Debug)]
+    /// struct Misses;
+    ///
+    /// impl Observer for Misses {
+    ///     fn observe(&self, event: &Event<'_>) {
+    ///         if let Event::CacheRead { family, reads, .. } = event {
+    ///             println!("{family}: {} misses", reads.misses);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain())
+    ///     .observers(Observers::none().with(Arc::new(Misses)))
+    ///     .build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn observers(mut self, observers: Observers) -> Self {
+        self.base.observers = observers;
         self
     }
 
@@ -337,7 +372,7 @@ impl<K, V> CacheBuilder<K, V> {
             can_have_header && (lifetime.stale_for.is_some() || refresh.is_xfetch());
         lifetime.reads_expiry =
             !lifetime.has_header && (lifetime.stale_for.is_some() || !refresh.is_never());
-        let access = Access::new(self.base.checked()?, lifetime);
+        let access = Access::new(self.base.checked()?, lifetime, self.family);
         Ok(Cache {
             engine: Arc::new(Engine::new(access.clone(), self.policy)),
             access,

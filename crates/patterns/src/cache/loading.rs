@@ -184,7 +184,8 @@ where
             },
             Err(_) => CacheCounts::default(),
         };
-        self.access.base().counters.add(counts);
+        self.access
+            .note_reads(std::slice::from_ref(&stored), counts);
         if let Ok(look) = &look
             && let Found::Fresh(hit) = &look.found
         {
@@ -346,7 +347,7 @@ where
                 }
             }
         }
-        self.access.base().counters.add(counts);
+        self.access.note_reads(&stored, counts);
         let engine = Arc::clone(&self.engine);
         let loaded = Box::pin(engine.load_many(self.tasks.clone(), missing, loader)).await;
         for (index, answer) in loaded {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cachekit_codec::ValueFormat;
 use cachekit_keys::{Jitter, KeySchema, LevelTtls};
-use cachekit_store::{Result, Store, Tasks};
+use cachekit_store::{Observers, Result, Store, Tasks};
 
 use super::caches::LevelCaches;
 use crate::{CacheCounters, access::Base};
@@ -81,6 +81,16 @@ impl LevelCachesBuilder {
     /// See [`LevelCachesBuilder`].
     pub fn counters(mut self, counters: CacheCounters) -> Self {
         self.base.counters = counters;
+        self
+    }
+
+    /// Who is told what these levels and the [caches](LevelCaches::cache) made here find and load: under the level's name, or
+    /// the cache's family's. Nobody by default, which costs a read nothing.
+    ///
+    /// # Examples
+    /// See [`CacheBuilder::observers`](crate::CacheBuilder::observers).
+    pub fn observers(mut self, observers: Observers) -> Self {
+        self.base.observers = observers;
         self
     }
 

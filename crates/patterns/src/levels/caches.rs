@@ -115,6 +115,7 @@ impl LevelCaches {
             .jitter(self.jitter)
             .format(self.base.format.clone())
             .counters(self.base.counters.part())
+            .observers(self.base.observers.clone())
             .tasks(self.tasks.clone())
     }
 
@@ -148,7 +149,7 @@ impl LevelCaches {
     fn level<S: Scope>(&self, scope: S) -> LevelCache<S> {
         let lifetime = Lifetime::new(self.ttls.of(S::LEVEL), self.jitter);
         LevelCache {
-            access: Access::new(Arc::clone(&self.base), lifetime),
+            access: Access::new(Arc::clone(&self.base), lifetime, S::LEVEL.as_str()),
             paths: scope.paths(&self.base.schema),
             scope,
         }

@@ -25,7 +25,7 @@ use super::{
     setbacks::Setbacks,
 };
 use crate::{
-    CacheCounts, Cached, Origin,
+    Cached, Origin,
     access::{Access, Found, Hit, Look},
 };
 
@@ -76,10 +76,6 @@ impl<V> Engine<V> {
         &self.policy
     }
 
-    pub(super) fn count(&self, counts: CacheCounts) {
-        self.access.base().counters.add(counts);
-    }
-
     /// A load took so long. An eighth of the average is the latest one's.
     pub(super) fn learn(&self, load_time: Duration) {
         let latest = u64::try_from(load_time.as_micros()).unwrap_or(u64::MAX);
@@ -127,10 +123,7 @@ where
     }
 
     fn serve_stale(&self, hit: Hit<V>) -> Cached<V> {
-        self.count(CacheCounts {
-            stale_hits: 1,
-            ..CacheCounts::default()
-        });
+        self.access.note_stale();
         hit.cached(Origin::Stale)
     }
 

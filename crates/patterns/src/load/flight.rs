@@ -16,7 +16,7 @@ use super::{
     loaded::Answer,
 };
 use crate::{
-    CacheCounts, Cached, Origin,
+    Cached, Origin,
     access::{Found, Look},
     error::encode_error,
     index::{Write, check_count, tag_roots},
@@ -255,12 +255,8 @@ where
         let began = Instant::now();
         let context = LoadContext::new(request.key.clone(), stale);
         let result = request.loader.run(context, request.hard_timeout).await;
-        self.count(CacheCounts {
-            loads: 1,
-            load_errors: u64::from(result.is_err()),
-            ..CacheCounts::default()
-        });
         let load_time = began.elapsed();
+        self.access.note_load(1, &result, load_time);
         if result.is_ok() {
             self.learn(load_time);
         }

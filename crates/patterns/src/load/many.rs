@@ -17,7 +17,7 @@ use super::{
     request::guarded,
 };
 use crate::{
-    CacheCounts, Cached, Origin,
+    Cached, Origin,
     access::{Found, Look},
     lease::{self, Fill, Late, Taken, Token},
 };
@@ -235,12 +235,9 @@ where
         let places: Vec<usize> = aboard.iter().map(|one| one.index).collect();
         // The call itself belongs to the future, so that a panic of it is caught there.
         let answers = guarded(async move { loader(places).await }, limit).await;
-        self.count(CacheCounts {
-            loads: 1,
-            load_errors: u64::from(answers.is_err()),
-            ..CacheCounts::default()
-        });
-        Ok((answers?, began.elapsed()))
+        let load_time = began.elapsed();
+        self.access.note_load(aboard.len(), &answers, load_time);
+        Ok((answers?, load_time))
     }
 
     /// The leases were asked for after `since`.

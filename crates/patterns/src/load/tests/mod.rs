@@ -4,6 +4,7 @@ mod failures;
 mod gate;
 mod many;
 mod refresh;
+mod reports;
 mod shared;
 mod stale;
 mod support;
