@@ -36,6 +36,7 @@
 //! ```
 
 mod access;
+mod announce;
 mod cache;
 mod clock;
 mod counts;
@@ -52,6 +53,9 @@ mod options;
 mod assertions;
 
 pub use self::{
+    announce::{
+        Announce, Announced, Announcement, Announcements, Announcer, CacheInvalidated, Cleared,
+    },
     cache::{Cache, CacheBuilder},
     counts::{CacheCounters, CacheCounts},
     invalidation::Invalidation,

@@ -15,7 +15,7 @@ use super::{
     session::SessionCache,
 };
 use crate::{
-    Cache, CacheBuilder, CacheCounts, Invalidation,
+    Announcer, Cache, CacheBuilder, CacheCounts, Invalidation,
     access::{Access, Base},
     options::Lifetime,
 };
@@ -42,15 +42,23 @@ pub struct LevelCaches {
     ttls: LevelTtls,
     jitter: Jitter,
     tasks: Tasks,
+    announcer: Option<Announcer>,
 }
 
 impl LevelCaches {
-    pub(super) fn new(base: Arc<Base>, ttls: LevelTtls, jitter: Jitter, tasks: Tasks) -> Self {
+    pub(super) fn new(
+        base: Arc<Base>,
+        ttls: LevelTtls,
+        jitter: Jitter,
+        tasks: Tasks,
+        announcer: Option<Announcer>,
+    ) -> Self {
         Self {
             base,
             ttls,
             jitter,
             tasks,
+            announcer,
         }
     }
 
@@ -110,7 +118,12 @@ impl LevelCaches {
         K: KeyFamily,
         V: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
-        Cache::builder(Arc::clone(&self.base.store), self.base.schema.clone())
+        let builder = Cache::builder(Arc::clone(&self.base.store), self.base.schema.clone());
+        let builder = match &self.announcer {
+            Some(announcer) => builder.announcer(announcer.clone()),
+            None => builder,
+        };
+        builder
             .ttl(self.ttls.of(K::LEVEL))
             .jitter(self.jitter)
             .format(self.base.format.clone())
@@ -118,7 +131,7 @@ impl LevelCaches {
             .tasks(self.tasks.clone())
     }
 
-    /// Deletes by pattern in these levels' store, within their schema.
+    /// Deletes what belongs together in these levels' store, within their schema, and listens to announcements of that.
     ///
     /// # Examples
     /// ```
@@ -133,7 +146,12 @@ impl LevelCaches {
     /// ```
     #[must_use]
     pub fn invalidation(&self) -> Invalidation {
-        Invalidation::new(Arc::clone(&self.base.store), self.base.schema.clone())
+        let store = Arc::clone(&self.base.store);
+        let invalidation = Invalidation::new(store, self.base.schema.clone());
+        match &self.announcer {
+            Some(announcer) => invalidation.with_announcer(announcer.clone()),
+            None => invalidation,
+        }
     }
 
     /// Hits and misses of all handles made here, and of the typed caches started here.
@@ -151,6 +169,7 @@ impl LevelCaches {
             access: Access::new(Arc::clone(&self.base), lifetime),
             paths: scope.paths(&self.base.schema),
             scope,
+            announcer: self.announcer.clone(),
         }
     }
 }

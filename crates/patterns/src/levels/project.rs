@@ -220,7 +220,7 @@ impl LevelCache<ProjectId> {
     /// # Examples
     /// See [`clear_analyses`](Self::clear_analyses).
     pub async fn clear(&self) -> Result<u64> {
-        let invalidation = self.access.base().invalidation();
+        let invalidation = self.invalidation();
         invalidation.clear_project(&self.scope).await
     }
 
@@ -249,7 +249,7 @@ impl LevelCache<ProjectId> {
     /// # Ok(()) }
     /// ```
     pub async fn clear_analyses(&self) -> Result<u64> {
-        let invalidation = self.access.base().invalidation();
+        let invalidation = self.invalidation();
         invalidation.clear_analyses(&self.scope).await
     }
 
@@ -267,8 +267,8 @@ impl LevelCache<ProjectId> {
     /// # Examples
     /// See [`clear_analyses_exhaustive`](Self::clear_analyses_exhaustive).
     pub async fn clear_exhaustive(&self) -> Result<u64> {
-        let invalidation = self.access.base().invalidation();
-        invalidation.exhaust_project(&self.scope).await
+        let invalidation = self.invalidation();
+        invalidation.clear_project_exhaustive(&self.scope).await
     }
 
     /// Removes this project's analyses and nothing else, whoever wrote them, as
@@ -300,8 +300,8 @@ impl LevelCache<ProjectId> {
     /// # Ok(()) }
     /// ```
     pub async fn clear_analyses_exhaustive(&self) -> Result<u64> {
-        let invalidation = self.access.base().invalidation();
-        invalidation.exhaust_analyses(&self.scope).await
+        let invalidation = self.invalidation();
+        invalidation.clear_analyses_exhaustive(&self.scope).await
     }
 
     fn analysis(&self, code: &ContentHash) -> Place {
