@@ -48,6 +48,7 @@ mod levels;
 pub mod load;
 mod lookup;
 mod options;
+pub mod warm;
 
 #[cfg(test)]
 mod assertions;
@@ -66,4 +67,5 @@ pub use self::{
     load::{Cached, LoadContext, LoadOptions, Loaded, Origin, Refresh},
     lookup::Lookup,
     options::WriteOptions,
+    warm::{HotKeys, KeepWarm, WarmOptions, WarmProgress, WarmReport, each},
 };

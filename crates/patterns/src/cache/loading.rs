@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, error::Error as StdError, hash::Hash, sync::Arc};
 
-use cachekit_keys::KeyFamily;
+use cachekit_keys::{KeyFamily, Tag};
 use cachekit_store::{Error, ErrorKind, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -10,7 +10,7 @@ use super::Cache;
 use crate::{
     CacheCounts, Cached, LoadContext, LoadOptions, Loaded, Origin,
     access::Found,
-    index::tag_roots,
+    index::{Place, tag_roots},
     load::{BoxError, ManyLoader, Member, Request, Seen, Slot, is_away},
 };
 
@@ -310,11 +310,33 @@ where
         T: Into<Loaded<V>>,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let mut tags = options.tags.clone();
-        if let Some(declared) = &self.tags {
-            tags.extend(declared(key)?);
-        }
-        let (stored, roots) = self.place(key);
+        let tags = self.tags_of(key, &options.tags)?;
+        self.request_at(self.place(key), tags, options, loader)
+    }
+
+    pub(crate) fn request_at<F, Fut, T, E>(
+        &self,
+        place: Place,
+        tags: Vec<Tag>,
+        options: &LoadOptions,
+        loader: F,
+    ) -> Result<Request<V>>
+    where
+        F: FnOnce(LoadContext<V>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.request_of(place, tags, options, Slot::new(loader))
+    }
+
+    pub(crate) fn request_of(
+        &self,
+        (stored, roots): Place,
+        tags: Vec<Tag>,
+        options: &LoadOptions,
+        loader: Slot<V>,
+    ) -> Result<Request<V>> {
         let hard = options.hard_timeout;
         Ok(Request {
             key: stored,
@@ -323,7 +345,7 @@ where
             ttl: options.ttl,
             soft_timeout: options.soft_timeout,
             hard_timeout: hard.unwrap_or(self.engine.policy().hard_timeout),
-            loader: Slot::new(loader),
+            loader,
         })
     }
 }

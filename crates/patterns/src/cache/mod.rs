@@ -53,10 +53,10 @@ use crate::{
 /// # Ok(()) }
 /// ```
 pub struct Cache<K, V> {
-    access: Access,
-    engine: Arc<Engine<V>>,
+    pub(crate) access: Access,
+    pub(crate) engine: Arc<Engine<V>>,
     tags: Option<TagsOf<K>>,
-    tasks: Tasks,
+    pub(crate) tasks: Tasks,
     announcer: Option<Announcer>,
     types: PhantomData<fn(K) -> V>,
 }
@@ -381,16 +381,36 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
         Ok(Cow::Owned(options))
     }
 
+    /// All tags of a key's entry.
+    pub(crate) fn tags_of(&self, key: &K, more: &[Tag]) -> Result<Vec<Tag>> {
+        let mut all = more.to_vec();
+        if let Some(declared) = &self.tags {
+            all.extend(declared(key)?);
+        }
+        Ok(all)
+    }
+
     fn key(&self, key: &K) -> Key {
         self.access.base().schema.key(key)
     }
 
-    fn place(&self, key: &K) -> Place {
+    pub(crate) fn place(&self, key: &K) -> Place {
         self.access.base().schema.key_with_roots(key)
     }
 
-    fn keys(&self, keys: &[K]) -> Vec<Key> {
+    pub(crate) fn keys(&self, keys: &[K]) -> Vec<Key> {
         keys.iter().map(|key| self.key(key)).collect()
+    }
+}
+
+impl<K, V> Cache<K, V> {
+    /// The same cache, with its loads on another tracker.
+    pub(crate) fn on_tracker(&self, tasks: Tasks) -> Self {
+        Self {
+            tasks,
+            announcer: None,
+            ..self.clone()
+        }
     }
 }
 
