@@ -11,7 +11,7 @@ use crate::{
     CacheCounts, Cached, LoadContext, LoadOptions, Loaded, Origin,
     access::Found,
     index::{Place, tag_roots},
-    load::{BoxError, ManyLoader, Member, Request, Seen, Slot, is_away},
+    load::{BoxError, ManyLoader, Member, Request, Seen, Slot},
 };
 
 impl<K, V> Cache<K, V>
@@ -174,30 +174,9 @@ where
         T: Into<Loaded<V>>,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
+        let request = || self.request(key, options, loader);
         let stored = self.key(key);
-        let look = self.engine.look(&stored).await;
-        let counts = match &look {
-            Ok(look) => look.found.counts(),
-            Err(error) if is_away(error) => CacheCounts {
-                misses: 1,
-                ..CacheCounts::default()
-            },
-            Err(_) => CacheCounts::default(),
-        };
-        self.access.base().counters.add(counts);
-        if let Ok(look) = &look
-            && let Found::Fresh(hit) = &look.found
-        {
-            if self.engine.is_due(hit) {
-                let request = self.request(key, options, loader)?;
-                self.engine.refresh(&self.tasks, request, Seen::of(look));
-            }
-            return Ok(hit.clone().cached(Origin::Fresh));
-        }
-        let request = self.request(key, options, loader)?;
-        // Boxed, so that a hit does not carry the size of what only a miss needs.
-        let load = Arc::clone(&self.engine).load(self.tasks.clone(), request, look, None);
-        Box::pin(load).await
+        self.engine.fetch(&self.tasks, &stored, request).await
     }
 
     /// Reads many values, and loads those that are missing with one call of the loader; answers for each key, in their order.

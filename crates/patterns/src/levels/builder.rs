@@ -86,7 +86,7 @@ impl LevelCachesBuilder {
         self
     }
 
-    /// Where the loads of [caches](LevelCaches::cache) run; on a tracker of their own by default, which ends with the last
+    /// Where the loads of the handles and of [caches](LevelCaches::cache) run; on a tracker of their own by default, which ends with the last
     /// handle.
     ///
     /// # Examples

@@ -8,6 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     builder::LevelCachesBuilder,
+    engines::Engines,
     global::GlobalCache,
     handle::LevelCache,
     project::ProjectCache,
@@ -43,6 +44,7 @@ pub struct LevelCaches {
     jitter: Jitter,
     tasks: Tasks,
     announcer: Option<Announcer>,
+    engines: Arc<Engines>,
 }
 
 impl LevelCaches {
@@ -59,6 +61,7 @@ impl LevelCaches {
             jitter,
             tasks,
             announcer,
+            engines: Arc::default(),
         }
     }
 
@@ -170,6 +173,8 @@ impl LevelCaches {
             paths: scope.paths(&self.base.schema),
             scope,
             announcer: self.announcer.clone(),
+            tasks: self.tasks.clone(),
+            engines: Arc::clone(&self.engines),
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use cachekit_keys::{Key, PathKeys, Ttl};
-use cachekit_store::{KeyExpiry, Result};
+use cachekit_store::{KeyExpiry, Result, Tasks};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::scope::Scope;
+use super::{engines::Engines, scope::Scope};
 use crate::{
     Announcer, Cleared, Invalidation, WriteOptions, access::Access, announce::Telling, index::Place,
 };
@@ -50,6 +50,8 @@ pub struct LevelCache<S> {
     /// What the keys of the scope begin with, where they all begin alike.
     pub(super) paths: Option<PathKeys>,
     pub(super) announcer: Option<Announcer>,
+    pub(super) tasks: Tasks,
+    pub(super) engines: Arc<Engines>,
 }
 
 impl<S: Scope> LevelCache<S> {
@@ -313,7 +315,7 @@ impl<S: Scope> LevelCache<S> {
         }
     }
 
-    fn place(&self, name: &str) -> Result<Place> {
+    pub(super) fn place(&self, name: &str) -> Result<Place> {
         Ok(self.scope.place(&self.access.base().schema, name)?)
     }
 

@@ -58,6 +58,7 @@ impl LevelCache<SessionId> {
     ///
     /// # Examples
     /// See [`SessionCache`].
+    #[doc(alias = "invalidate_session_on_logout")]
     pub async fn clear(&self) -> Result<u64> {
         let invalidation = self.invalidation();
         invalidation.clear_session(&self.scope).await
