@@ -22,8 +22,10 @@ where
     /// Stores ready values, in batches and as fast as the store takes them. What is there already stays.
     ///
     /// Keys enter the indices of their owners and tags as with every write. A value that cannot be stored is counted, and the
-    /// others of its batch are stored. How far a ready value can be trusted says [`warm`](Self::warm)'s counterpart:
-    /// a value that was read before an invalidation, and comes after it, is stored.
+    /// others of its batch are stored.
+    ///
+    /// A value that was read from its origin before an invalidation, and comes after it, is stored: nothing can tell. Where
+    /// the origin changes meanwhile, [`warm`](Self::warm) by keys.
     ///
     /// # Cancel safety
     /// A dropped call has stored some of the values.
@@ -67,12 +69,13 @@ where
     /// let cache = Cache::<ProjectKey, u64>::builder(store, KeySchema::plain()).build()?;
     /// let key = ProjectKey::file_tree(ProjectId::new("proj456")?);
     /// cache.set(&key, &1).await?;
-    /// let warm = |options| cache.warm_values_with(each([(key.clone(), 2)]), options, |_| {});
+    /// let values = || each([(key.clone(), 2)]);
     ///
-    /// assert_eq!(warm(&WarmOptions::new()).await.progress.skipped, 1);
-    /// assert_eq!(cache.get(&key).await?, Some(1));
-    /// assert_eq!(warm(&WarmOptions::new().overwriting()).await.progress.stored, 1);
-    /// assert_eq!(cache.get(&key).await?, Some(2));
+    /// let report = cache.warm_values(values()).await;
+    /// assert_eq!((report.progress.skipped, cache.get(&key).await?), (1, Some(1)));
+    /// let over = WarmOptions::new().overwriting();
+    /// let report = cache.warm_values_with(values(), &over, |_| {}).await;
+    /// assert_eq!((report.progress.stored, cache.get(&key).await?), (1, Some(2)));
     /// # Ok(()) }
     /// ```
     pub async fn warm_values_with(
