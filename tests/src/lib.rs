@@ -11,6 +11,9 @@ mod architecture {}
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
 
+#[doc = include_str!("../../docs/caching.md")]
+mod caching {}
+
 #[doc = include_str!("../../docs/rate-limits.md")]
 mod rate_limits {}
 

@@ -10,7 +10,7 @@ use cachekit_insight::{HitOptions, HotKeys};
 use cachekit_keys::{Jitter, LevelTtls};
 use cachekit_keys::{KeyFormat, KeySchema, Namespace};
 #[cfg(feature = "patterns")]
-use cachekit_patterns::LevelCaches;
+use cachekit_patterns::{Announce, Announcer, LevelCaches};
 #[cfg(feature = "redis")]
 use cachekit_store::{Error, ErrorKind, RedisStore};
 use cachekit_store::{MemoryStore, Observer, Observers, Result, Store, Tasks};
@@ -68,6 +68,8 @@ pub struct CacheKitBuilder {
     jitter: Option<Jitter>,
     #[cfg(feature = "patterns")]
     value_format: ValueFormat,
+    #[cfg(feature = "patterns")]
+    announce: Announce,
     #[cfg(any(feature = "patterns", feature = "redis"))]
     max_value_size: Option<usize>,
 }
@@ -241,6 +243,26 @@ impl CacheKitBuilder {
         self
     }
 
+    /// Which invalidations are announced to other caches, on the channel `system:cache_invalidation`; by default those that
+    /// clear many entries, by owner, tag or pattern.
+    ///
+    /// Announcing goes on in the background, and its failure fails nothing else: see [`Announcer`]. On a server with access
+    /// control lists, the user needs the channel, or announcing is to be turned off.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, patterns::Announce};
+    ///
+    /// let silent = CacheKit::builder().announce(Announce::Nothing).build()?;
+    /// let talkative = CacheKit::builder().announce(Announce::Everything).build()?; // each removal too
+    /// # Ok::<(), cachekit::Error>(())
+    /// ```
+    #[cfg(feature = "patterns")]
+    pub fn announce(mut self, announce: Announce) -> Self {
+        self.announce = announce;
+        self
+    }
+
     /// Largest value in bytes, before and after compression.
     ///
     /// Two places look at a value's size: the value format, which refuses to encode or decode more, and the store, which
@@ -336,7 +358,13 @@ impl CacheKitBuilder {
         if let Some(namespace) = self.namespace {
             schema = schema.with_namespace(namespace);
         }
-        let tasks = Tasks::observed(Observers::built_in().with(Arc::new(observers.clone())));
+        let built_in = Observers::built_in().with(Arc::new(observers.clone()));
+        let tasks = Tasks::observed(built_in.clone());
+        #[cfg(feature = "patterns")]
+        let announcer = Announcer::new(Arc::clone(&store), schema.clone())
+            .with(self.announce)
+            .with_observers(built_in)
+            .with_tasks(tasks.clone());
         #[cfg(feature = "insight")]
         let (insight, observers) = Insight::new(
             &store,
@@ -355,6 +383,7 @@ impl CacheKitBuilder {
             .format(limited(self.value_format, self.max_value_size, &*store))
             .tasks(tasks.clone())
             .observers(observers)
+            .announcer(announcer)
             .build()?;
         Ok(CacheKit {
             #[cfg(feature = "insight")]

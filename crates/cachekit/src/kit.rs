@@ -7,7 +7,7 @@ use cachekit_keys::KeySchema;
 use cachekit_keys::{KeyFamily, Pattern, ProjectId, SessionId, Tag};
 #[cfg(feature = "patterns")]
 use cachekit_patterns::{
-    CacheBuilder, CacheCounts, GlobalCache, LevelCaches, ProjectCache, SessionCache,
+    CacheBuilder, CacheCounts, GlobalCache, Invalidation, LevelCaches, ProjectCache, SessionCache,
 };
 use cachekit_store::{Result, ServerFacts, Store, Tasks};
 #[cfg(feature = "patterns")]
@@ -144,8 +144,8 @@ impl CacheKit {
     }
 
     /// The tracker of the kit's tasks, for those of your own that are to end with the kit: [`shutdown`](Self::shutdown) waits
-    /// for them, and the drop of the last clone of the kit cuts them off. A task that holds a clone of the kit keeps that from
-    /// happening.
+    /// for them, and the drop of the last clone of the kit cuts them off. A task that holds a clone of the kit, or
+    /// one of its handles, keeps that from happening.
     ///
     /// # Examples
     /// ```
@@ -269,6 +269,26 @@ impl CacheKit {
         V: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         self.levels.cache()
+    }
+
+    /// What deletes and announces: all of a session, a project or its analyses, also where other programs wrote them; and what
+    /// listens to announcements.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, ProjectId, patterns::Announcement};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let kit = CacheKit::memory();
+    /// let mut heard = kit.invalidation().announcements().await?;
+    /// kit.invalidation().clear_analyses(&ProjectId::new("proj456")?).await?;
+    /// assert!(matches!(heard.next().await, Some(Announcement::Gap(_))));
+    /// assert!(matches!(heard.next().await, Some(Announcement::Invalidated(_))));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn invalidation(&self) -> Invalidation {
+        self.levels.invalidation()
     }
 
     /// Deletes the keys of a built-in family that match a text such as `project:proj456:*`; answers how many existed.

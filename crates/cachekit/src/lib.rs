@@ -27,7 +27,7 @@
 //! | module | crate | what it is for |
 //! |---|---|---|
 //! | [`keys`] | `cachekit-keys` | typed keys, ids, TTLs, channels, patterns, content hashes; pure |
-//! | [`codec`] | `cachekit-codec` | values to bytes: JSON, bincode, MessagePack, zstd; pure |
+//! | [`codec`] | `cachekit-codec` | values to bytes: JSON, bincode, MessagePack, zstd; the envelope of events; pure |
 //! | [`store`] | `cachekit-store` | the async store trait, the memory store, the Redis store, the error |
 //! | `patterns` | `cachekit-patterns` | typed caches and the handles of the three levels |
 //! | `limits` | `cachekit-limits` | rate limits, quotas, costs |
@@ -75,7 +75,7 @@ pub use cachekit_limits as limits;
 pub use cachekit_patterns as patterns;
 pub use cachekit_store as store;
 
-pub use cachekit_codec::{Codec, Compression, ValueFormat};
+pub use cachekit_codec::{Codec, Compression, Envelope, ValueFormat};
 #[cfg(feature = "insight")]
 pub use cachekit_insight::{CacheStats, HitOptions, HitRange, HotKey, HotKeys};
 pub use cachekit_keys::{
@@ -87,8 +87,9 @@ pub use cachekit_keys::{
 pub use cachekit_limits::{Decision, Limit, Limiter, Quota, QuotaPlan};
 #[cfg(feature = "patterns")]
 pub use cachekit_patterns::{
-    Cache, CacheBuilder, CacheCounts, GlobalCache, Invalidation, LevelCaches, Lookup, ProjectCache,
-    SessionCache, WriteOptions,
+    Announce, Announcement, Cache, CacheBuilder, CacheCounts, Cached, Cleared, GlobalCache,
+    Invalidation, KeepWarm, LevelCaches, LoadContext, LoadOptions, Loaded, Lookup, Origin,
+    ProjectCache, Refresh, SessionCache, WarmOptions, WriteOptions, each,
 };
 #[cfg(feature = "redis")]
 pub use cachekit_store::RedisStore;

@@ -11,6 +11,8 @@
 //! wrong with them is a [`CodecError`] with a [kind](CodecErrorKind) and without any part of the
 //! value in its text.
 //!
+//! An [`Envelope`] carries events between programs: a `CloudEvent` as one JSON object.
+//!
 //! The crate is pure: no I/O, no clock, no randomness. It is not encryption or authentication
 //! (whoever can write to the server can change entries), and detects damage only as far as the
 //! codec notices it.
@@ -72,6 +74,7 @@ mod codec;
 mod compression;
 mod compressor;
 mod entry;
+mod envelope;
 mod error;
 mod format;
 mod header;
@@ -80,6 +83,7 @@ mod meta;
 pub use codec::Codec;
 pub use compression::{Compression, Dictionary};
 pub use entry::{Decoded, Entry, peek_meta};
+pub use envelope::{Attribute, Envelope};
 pub use error::{CodecError, CodecErrorKind};
 pub use format::ValueFormat;
 pub use meta::Meta;

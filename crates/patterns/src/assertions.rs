@@ -1,10 +1,11 @@
 //! What the compiler is to confirm: handles can be shared between threads, and their futures sent.
 
 use cachekit_keys::{ProjectId, ProjectKey, SessionId};
+use cachekit_store::Error;
 
 use crate::{
-    Cache, CacheBuilder, CacheCounters, GlobalCache, Invalidation, LevelCaches, Lookup,
-    ProjectCache, SessionCache, WriteOptions,
+    Announcer, Cache, CacheBuilder, CacheCounters, GlobalCache, Invalidation, KeepWarm,
+    LevelCaches, Lookup, ProjectCache, SessionCache, WriteOptions, each,
 };
 
 const fn assert_shared<T: Send + Sync + 'static>() {}
@@ -16,7 +17,9 @@ const _: () = {
     assert_shared::<CacheBuilder<ProjectKey, String>>();
     assert_shared::<CacheCounters>();
     assert_shared::<GlobalCache>();
+    assert_shared::<Announcer>();
     assert_shared::<Invalidation>();
+    assert_shared::<KeepWarm<ProjectKey, String>>();
     assert_shared::<LevelCaches>();
     assert_shared::<Lookup<String>>();
     assert_shared::<ProjectCache>();
@@ -45,4 +48,9 @@ fn futures_are_send(
     assert_send(levels.project(project).set_analysis("code", &1));
     assert_send(levels.global().get_many::<String>(&["name"]));
     assert_send(levels.invalidation().delete_by_pattern("session:*"));
+    let load = |_| async { Ok::<_, Error>(String::new()) };
+    assert_send(cache.warm(each([key.clone()]), load));
+    assert_send(cache.warm_values(each([(key.clone(), String::new())])));
+    let name = || async { Ok::<_, Error>(7) };
+    assert_send(levels.project(project).get_or_load("name", name));
 }

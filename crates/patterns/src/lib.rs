@@ -12,10 +12,14 @@
 //! misses ([`CacheCounts`]). [`Invalidation`] deletes what belongs together: all of a session or project, all that carries a tag,
 //! what matches a pattern. Each write enters its key into indices, so that the first two cost what they find.
 //!
+//! Values are loaded through the caches ([`load`]), which are filled before anybody asks by [`warm`]. What is cleared is told to
+//! caches elsewhere by an [`Announcer`].
+//!
 //! An entry that cannot be read is a counted miss and no error: a damaged one is overwritten by the next write, one of a
 //! newer version of the program is left to it. [`Cache::lookup`] tells them apart. A store that fails is an error.
 //!
-//! The crate opens no connection, spawns nothing and names no client library.
+//! The crate opens no connection and names no client library. What it runs in the background, loads and announcements, runs on
+//! [`Tasks`](cachekit_store::Tasks), which end with the handles or are yours.
 //!
 //! # Examples
 //! ```
@@ -36,6 +40,7 @@
 //! ```
 
 mod access;
+mod announce;
 mod cache;
 mod clock;
 mod counts;
@@ -47,11 +52,15 @@ mod levels;
 pub mod load;
 mod lookup;
 mod options;
+pub mod warm;
 
 #[cfg(test)]
 mod assertions;
 
 pub use self::{
+    announce::{
+        Announce, Announced, Announcement, Announcements, Announcer, CacheInvalidated, Cleared,
+    },
     cache::{Cache, CacheBuilder},
     counts::{CacheCounters, CacheCounts},
     invalidation::Invalidation,
@@ -62,4 +71,5 @@ pub use self::{
     load::{Cached, LoadContext, LoadOptions, Loaded, Origin, Refresh},
     lookup::Lookup,
     options::WriteOptions,
+    warm::{HotKeys, KeepWarm, WarmOptions, WarmProgress, WarmReport, each},
 };

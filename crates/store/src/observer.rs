@@ -79,6 +79,12 @@ pub enum Event<'a> {
         /// The task's name.
         name: &'a str,
     },
+    /// An invalidation took place, and the announcement of it was given up.
+    #[non_exhaustive]
+    AnnouncementFailed {
+        /// Why.
+        error: &'a Error,
+    },
     /// A call failed and is repeated.
     #[non_exhaustive]
     Retry {
@@ -234,6 +240,22 @@ impl CacheReads {
             misses,
             ..Self::hits(0)
         }
+    }
+}
+
+impl<'a> Event<'a> {
+    /// The announcement of an invalidation was given up, for who reports it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::{Error, ErrorKind, Event};
+    ///
+    /// let error = Error::new(ErrorKind::PermissionDenied, "publish");
+    /// assert!(matches!(Event::announcement_failed(&error), Event::AnnouncementFailed { .. }));
+    /// ```
+    #[must_use]
+    pub const fn announcement_failed(error: &'a Error) -> Self {
+        Self::AnnouncementFailed { error }
     }
 }
 

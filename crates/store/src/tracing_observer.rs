@@ -14,6 +14,7 @@ use crate::{ConnectionState, Event, Gap, Observer};
 /// | messages may have been missed (reconnected, overflow) | `DEBUG` |
 /// | subscription refused after a reconnect | `WARN` |
 /// | a task of the kit panicked | `ERROR` |
+/// | the announcement of an invalidation was given up | `WARN` |
 ///
 /// Calls are not logged: they are too many, and the caller knows better what they are for. Neither keys nor values nor
 /// credentials are.
@@ -45,6 +46,9 @@ impl Observer for TracingObserver {
                 tracing::warn!(error.r#type = ?error.kind(), %error, "subscription ended");
             }
             Event::TaskPanicked { name } => tracing::error!(task.name = name, "task panicked"),
+            Event::AnnouncementFailed { error } => {
+                tracing::warn!(error.r#type = ?error.kind(), %error, "invalidation not announced");
+            }
             _ => {}
         }
     }

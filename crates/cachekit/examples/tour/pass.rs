@@ -7,10 +7,11 @@ use crate::source;
 use crate::tour::Tour;
 use crate::tree::{FileTree, Unreadable};
 use crate::written::Write;
-use cachekit::{ContentHash, Level, ProjectCache, WriteOptions};
+use cachekit::{Cached, ContentHash, Level, LoadOptions, Origin, ProjectCache};
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What a pass found and what it took.
@@ -24,8 +25,8 @@ pub(crate) struct Pass {
     pub(crate) unreadable: Vec<Unreadable>,
     /// Each file's path and analysis, in the order of the tree.
     pub(crate) analyses: Vec<(String, Analysis)>,
-    /// The contents looked up so far.
-    seen: HashSet<ContentHash>,
+    /// The contents looked up so far, each with the first file that has it.
+    pub(crate) seen: HashMap<ContentHash, String>,
 }
 
 /// Lookups of analyses. Hits and misses add up to the files that could be read.
@@ -114,7 +115,7 @@ impl Pass {
             match timed(&mut self.times.read, || source::read(&path)) {
                 Ok(bytes) => {
                     let analysis = self
-                        .look_up(&file.path, &bytes, over, tour, &mut progress)
+                        .look_up(&file.path, bytes, over, tour, &mut progress)
                         .await?;
                     self.analyses.push((file.path.clone(), analysis));
                 }
@@ -129,35 +130,50 @@ impl Pass {
     async fn look_up(
         &mut self,
         path: &str,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         over: Over<'_>,
         tour: &mut Tour,
         progress: &mut Progress,
     ) -> Result<Analysis, Failure> {
         let language = Language::of(path);
         let hash = timed(&mut self.times.cache, || {
-            analysis::identity(language, bytes)
+            analysis::identity(language, &bytes)
         });
-        let is_first = self.seen.insert(hash);
-        let cached = over.cache.get_analysis_at::<Analysis>(&hash);
-        if let Some(found) = timed_async(&mut self.times.cache, cached).await? {
+        let is_first = !self.seen.contains_key(&hash);
+        self.seen.entry(hash).or_insert_with(|| path.to_owned());
+
+        // Of all tours on this project, also those in other processes, one makes the analysis.
+        let spent = Arc::new(Mutex::new(Duration::ZERO));
+        let measured = Arc::clone(&spent);
+        let analyse = move |_| async move {
+            let start = Instant::now();
+            let made = analysis::off_thread(language, bytes).await;
+            *measured.lock().unwrap_or_else(PoisonError::into_inner) = start.elapsed();
+            made
+        };
+        let options = LoadOptions::new();
+        let answer = over.cache.get_or_analyze_at(&hash, &options, analyse);
+        let start = Instant::now();
+        let cached: Cached<Analysis> = answer.await?;
+        let spent = *spent.lock().unwrap_or_else(PoisonError::into_inner);
+        self.times.analyse += spent;
+        self.times.cache += start.elapsed().saturating_sub(spent);
+        let found = cached
+            .value
+            .ok_or_else(|| Failure::Stopped(format!("`{path}` has no analysis")))?;
+
+        if cached.origin == Origin::Fresh {
             self.counts.hits += 1;
             self.counts.duplicate_hits += u64::from(!is_first);
             return Ok(found);
         }
         self.counts.misses += 1;
-        let made = timed(&mut self.times.analyse, || {
-            analysis::analyse(language, bytes)
-        });
-        let plain = WriteOptions::new();
-        let stored = over.cache.set_analysis_at(&hash, &made, &plain);
-        timed_async(&mut self.times.cache, stored).await?;
         if self.counts.misses == 1 {
             // The first key of its kind is about to be shown.
             progress.hide();
         }
         wrote_analysis(path, hash, over.cache, tour)?;
-        Ok(made)
+        Ok(found)
     }
 }
 

@@ -36,7 +36,12 @@ impl Progress {
 
     /// One more file is done.
     pub(crate) fn advance(&mut self) {
-        self.done += 1;
+        self.reach(self.done + 1);
+    }
+
+    /// So many files are done.
+    pub(crate) fn reach(&mut self, done: usize) {
+        self.done = done;
         let due = self.drawn_at.is_none_or(|at| at.elapsed() >= REDRAW_EVERY);
         if self.shown && due {
             self.drawn_at = Some(Instant::now());

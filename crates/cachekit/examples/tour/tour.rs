@@ -3,17 +3,27 @@
 //! This is the module to read for how the kit is used: a handle for each level, values of one's own types, and no key
 //! that is put together by hand.
 
+use crate::analysis::{self, Analysis, Language};
 use crate::facts::{ColdRun, EarlierTree, Facts, PassFacts, Saved, SessionFacts, TreeFacts};
 use crate::failure::{Failure, in_one_line};
 use crate::findings;
 use crate::pass::{Over, Pass, timed, timed_async};
+use crate::progress::Progress;
 use crate::report::Report;
 use crate::server::Place;
 use crate::session::{self, AtHand, Preferences, Snippet};
+use crate::source;
 use crate::tree::{self, FileTree};
 use crate::written::{Write, Written};
-use cachekit::{CacheKit, GlobalCache, Level, ProjectCache, ProjectId, SessionCache};
+use cachekit::patterns::WarmProgress;
+use cachekit::{
+    CacheKit, GlobalCache, Level, ProjectCache, ProjectId, ProjectKey, SessionCache, WarmOptions,
+    each,
+};
 use serde::Serialize;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
 use std::path::Path;
 
 /// A tour on its way.
@@ -85,17 +95,54 @@ impl Tour {
     ) -> Result<(Pass, Pass), Failure> {
         let over = Over { root, tree, cache };
         let first = first.run("first pass ", over, self).await?;
+        self.keep_at_hand(&first, root, cache.id()).await?;
 
         let mut second = Pass::default();
-        let cached = timed_async(&mut second.times.tree, cache.get::<FileTree>("file_tree"));
         // Gone only if the store had to evict it: then the walk's own result will do.
-        let cached = cached.await?.unwrap_or_else(|| tree.clone());
+        let walked = tree.clone();
+        let again = || async { Ok::<_, Infallible>(walked) };
+        let cached = cache.get_or_load::<FileTree, _, _, _, _>("file_tree", again);
+        let cached = timed_async(&mut second.times.tree, cached).await?;
         let over = Over {
             tree: &cached,
             ..over
         };
         let second = second.run("second pass", over, self).await?;
         Ok((first, second))
+    }
+
+    /// Makes sure that the second pass finds everything: what the store had to evict meanwhile is analysed again.
+    async fn keep_at_hand(&self, first: &Pass, root: &Path, id: &ProjectId) -> Result<(), Failure> {
+        let analyses = self.kit.cache::<ProjectKey, Analysis>().build()?;
+        let mut files = HashMap::new();
+        for (hash, path) in &first.seen {
+            let key = ProjectKey::analysis(id.clone(), *hash);
+            files.insert(key, (*hash, Language::of(path), root.join(path)));
+        }
+        let keys: Vec<ProjectKey> = files.keys().cloned().collect();
+        let mut progress = Progress::new("warming    ", keys.len());
+        let again = move |key| {
+            let file = files.get(&key).cloned();
+            async move {
+                let (hash, language, path) =
+                    file.ok_or_else(|| io::Error::other("not of this tree"))?;
+                let bytes = source::read(&path)?;
+                if analysis::identity(language, &bytes) != hash {
+                    return Err(io::Error::other("it has changed"));
+                }
+                analysis::off_thread(language, bytes)
+                    .await
+                    .map_err(io::Error::other)
+            }
+        };
+        let done = |done: &WarmProgress| {
+            progress.reach(usize::try_from(done.done()).unwrap_or(usize::MAX))
+        };
+        // A file that cannot be read any more is the second pass's to tell of.
+        let _ = analyses
+            .warm_with(each(keys), &WarmOptions::new(), again, done)
+            .await;
+        Ok(())
     }
 
     /// Notes a write that was done, and shows the first of its kind.

@@ -7,6 +7,7 @@
 mod bombs;
 #[cfg(feature = "zstd")]
 mod dictionaries;
+mod envelope;
 mod evolution;
 mod features;
 mod header;

@@ -15,7 +15,7 @@ use cachekit_store::{CallOutcome, Event, KeyExpiry, Observer, Observers, Result,
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CacheCounters, CacheCounts, Invalidation, Lookup, WriteOptions,
+    CacheCounters, CacheCounts, Lookup, WriteOptions,
     clock::ServerClock,
     error::{encode_error, format_error},
     index::{Place, Write, Writer},
@@ -46,11 +46,6 @@ impl Base {
             observers: Observers::none(),
             clock: ServerClock::new(),
         }
-    }
-
-    /// What deletes from the same store.
-    pub(crate) fn invalidation(&self) -> Invalidation {
-        Invalidation::new(Arc::clone(&self.store), self.schema.clone())
     }
 
     /// # Errors

@@ -8,7 +8,7 @@ use cachekit_store::{Observers, Result, Store, Tasks};
 
 use super::{Cache, TagsOf};
 use crate::{
-    CacheCounters, Refresh,
+    Announcer, CacheCounters, Refresh,
     access::{Access, Base},
     load::{Engine, Policy},
     options::Lifetime,
@@ -41,6 +41,7 @@ pub struct CacheBuilder<K, V> {
     tags: Option<TagsOf<K>>,
     tasks: Option<Tasks>,
     family: &'static str,
+    announcer: Option<Announcer>,
     types: PhantomData<fn(K) -> V>,
 }
 
@@ -54,6 +55,7 @@ impl<K: KeyFamily, V> CacheBuilder<K, V> {
             tags: None,
             tasks: None,
             family: K::name(),
+            announcer: None,
             types: PhantomData,
         }
     }
@@ -323,6 +325,27 @@ impl<K, V> CacheBuilder<K, V> {
         self
     }
 
+    /// Who announces [removals](Cache::remove), where it is to announce [those](crate::Announce::Everything) at all; by default
+    /// nobody.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_patterns::{Announce, Announcer};
+    ///
+    /// let (store, schema) = (Arc::new(MemoryStore::new()), KeySchema::plain());
+    /// let announcer = Announcer::new(store.clone(), schema.clone()).with(Announce::Everything);
+    /// let cache = Cache::<ProjectKey, u32>::builder(store, schema).announcer(announcer).build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn announcer(mut self, announcer: Announcer) -> Self {
+        self.announcer = Some(announcer);
+        self
+    }
+
     /// Makes the chance of [`Refresh::xfetch`] the same in each run, for tests; by default it is drawn anew.
     ///
     /// # Examples
@@ -378,6 +401,7 @@ impl<K, V> CacheBuilder<K, V> {
             access,
             tags: self.tags,
             tasks: self.tasks.unwrap_or_default(),
+            announcer: self.announcer,
             types: PhantomData,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, error::Error as StdError, hash::Hash, sync::Arc};
 
-use cachekit_keys::KeyFamily;
+use cachekit_keys::{KeyFamily, Tag};
 use cachekit_store::{Error, ErrorKind, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -10,8 +10,8 @@ use super::Cache;
 use crate::{
     CacheCounts, Cached, LoadContext, LoadOptions, Loaded, Origin,
     access::Found,
-    index::tag_roots,
-    load::{BoxError, ManyLoader, Member, Request, Seen, Slot, is_away},
+    index::{Place, tag_roots},
+    load::{BoxError, ManyLoader, Member, Request, Seen, Slot},
 };
 
 impl<K, V> Cache<K, V>
@@ -174,31 +174,9 @@ where
         T: Into<Loaded<V>>,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
+        let request = || self.request(key, options, loader);
         let stored = self.key(key);
-        let look = self.engine.look(&stored).await;
-        let counts = match &look {
-            Ok(look) => look.found.counts(),
-            Err(error) if is_away(error) => CacheCounts {
-                misses: 1,
-                ..CacheCounts::default()
-            },
-            Err(_) => CacheCounts::default(),
-        };
-        self.access
-            .note_reads(std::slice::from_ref(&stored), counts);
-        if let Ok(look) = &look
-            && let Found::Fresh(hit) = &look.found
-        {
-            if self.engine.is_due(hit) {
-                let request = self.request(key, options, loader)?;
-                self.engine.refresh(&self.tasks, request, Seen::of(look));
-            }
-            return Ok(hit.clone().cached(Origin::Fresh));
-        }
-        let request = self.request(key, options, loader)?;
-        // Boxed, so that a hit does not carry the size of what only a miss needs.
-        let load = Arc::clone(&self.engine).load(self.tasks.clone(), request, look, None);
-        Box::pin(load).await
+        self.engine.fetch(&self.tasks, &stored, request).await
     }
 
     /// Reads many values, and loads those that are missing with one call of the loader; answers for each key, in their order.
@@ -367,11 +345,33 @@ where
         T: Into<Loaded<V>>,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let mut tags = options.tags.clone();
-        if let Some(declared) = &self.tags {
-            tags.extend(declared(key)?);
-        }
-        let (stored, roots) = self.place(key);
+        let tags = self.tags_of(key, &options.tags)?;
+        self.request_at(self.place(key), tags, options, loader)
+    }
+
+    pub(crate) fn request_at<F, Fut, T, E>(
+        &self,
+        place: Place,
+        tags: Vec<Tag>,
+        options: &LoadOptions,
+        loader: F,
+    ) -> Result<Request<V>>
+    where
+        F: FnOnce(LoadContext<V>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.request_of(place, tags, options, Slot::new(loader))
+    }
+
+    pub(crate) fn request_of(
+        &self,
+        (stored, roots): Place,
+        tags: Vec<Tag>,
+        options: &LoadOptions,
+        loader: Slot<V>,
+    ) -> Result<Request<V>> {
         let hard = options.hard_timeout;
         Ok(Request {
             key: stored,
@@ -380,7 +380,7 @@ where
             ttl: options.ttl,
             soft_timeout: options.soft_timeout,
             hard_timeout: hard.unwrap_or(self.engine.policy().hard_timeout),
-            loader: Slot::new(loader),
+            loader,
         })
     }
 }

@@ -12,7 +12,10 @@ use cachekit_store::{KeyExpiry, Result, Store, Tasks};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::builder::CacheBuilder;
-use crate::{CacheCounts, Lookup, WriteOptions, access::Access, index::Place, load::Engine};
+use crate::{
+    Announcer, CacheCounts, Cleared, Lookup, WriteOptions, access::Access, announce::Telling,
+    index::Place, load::Engine,
+};
 
 /// Values of type `V` under the keys of the family `K`. Cheap to clone; clones count together.
 ///
@@ -50,10 +53,11 @@ use crate::{CacheCounts, Lookup, WriteOptions, access::Access, index::Place, loa
 /// # Ok(()) }
 /// ```
 pub struct Cache<K, V> {
-    access: Access,
-    engine: Arc<Engine<V>>,
+    pub(crate) access: Access,
+    pub(crate) engine: Arc<Engine<V>>,
     tags: Option<TagsOf<K>>,
-    tasks: Tasks,
+    pub(crate) tasks: Tasks,
+    announcer: Option<Announcer>,
     types: PhantomData<fn(K) -> V>,
 }
 
@@ -292,7 +296,9 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
     /// ```
     pub async fn remove(&self, key: &K) -> Result<bool> {
         let key = self.key(key);
-        self.access.remove(&key).await
+        let telling = self.announcer.as_ref();
+        let telling = telling.and_then(|told| told.removal(|| Cleared::Keys(vec![key.clone()])));
+        Telling::end(telling, self.access.remove(&key).await)
     }
 
     /// Removes many values in one round trip; answers how many entries there were.
@@ -317,7 +323,9 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
     /// ```
     pub async fn remove_many(&self, keys: &[K]) -> Result<u64> {
         let keys = self.keys(keys);
-        self.access.remove_many(&keys).await
+        let telling = self.announcer.as_ref();
+        let telling = telling.and_then(|told| told.removal(|| Cleared::Keys(keys.clone())));
+        Telling::end(telling, self.access.remove_many(&keys).await)
     }
 
     /// What is left of an entry's life. Counts as no request.
@@ -373,16 +381,36 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
         Ok(Cow::Owned(options))
     }
 
+    /// All tags of a key's entry.
+    pub(crate) fn tags_of(&self, key: &K, more: &[Tag]) -> Result<Vec<Tag>> {
+        let mut all = more.to_vec();
+        if let Some(declared) = &self.tags {
+            all.extend(declared(key)?);
+        }
+        Ok(all)
+    }
+
     fn key(&self, key: &K) -> Key {
         self.access.base().schema.key(key)
     }
 
-    fn place(&self, key: &K) -> Place {
+    pub(crate) fn place(&self, key: &K) -> Place {
         self.access.base().schema.key_with_roots(key)
     }
 
-    fn keys(&self, keys: &[K]) -> Vec<Key> {
+    pub(crate) fn keys(&self, keys: &[K]) -> Vec<Key> {
         keys.iter().map(|key| self.key(key)).collect()
+    }
+}
+
+impl<K, V> Cache<K, V> {
+    /// The same cache, with its loads on another tracker.
+    pub(crate) fn on_tracker(&self, tasks: Tasks) -> Self {
+        Self {
+            tasks,
+            announcer: None,
+            ..self.clone()
+        }
     }
 }
 
@@ -393,6 +421,7 @@ impl<K, V> Clone for Cache<K, V> {
             engine: Arc::clone(&self.engine),
             tags: self.tags.clone(),
             tasks: self.tasks.clone(),
+            announcer: self.announcer.clone(),
             types: PhantomData,
         }
     }

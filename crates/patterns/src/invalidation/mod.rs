@@ -8,10 +8,10 @@ mod tests;
 
 use std::sync::Arc;
 
-use cachekit_keys::{KeyFamily, KeySchema, Pattern, ProjectId, Root, SessionId, Tag};
-use cachekit_store::{Error, ErrorKind, Result, Store};
+use cachekit_keys::{Channel, KeyFamily, KeySchema, Pattern, ProjectId, Root, SessionId, Tag};
+use cachekit_store::{Error, ErrorKind, Result, Store, SubscribeRequest};
 
-use crate::{index, lease};
+use crate::{Announcements, Announcer, Cleared, announce::Telling, index, lease};
 
 /// Deletes what belongs together, within one schema. Cheap to clone.
 ///
@@ -32,6 +32,10 @@ use crate::{index, lease};
 /// cleared by walking over the keyspace, and what has no pattern is [`Unsupported`](ErrorKind::Unsupported). On a server with
 /// access control lists, the user needs `~ck:*` beside its own keys.
 ///
+/// # Announcements
+/// With an [`Announcer`], each clearing is announced to other caches once it has taken place; see there for which, and for
+/// what becomes of an announcement that fails. [`announcements`](Self::announcements) listens.
+///
 /// # Examples
 /// ```
 /// use std::sync::Arc;
@@ -49,6 +53,7 @@ use crate::{index, lease};
 pub struct Invalidation {
     store: Arc<dyn Store>,
     schema: KeySchema,
+    announcer: Option<Announcer>,
 }
 
 impl Invalidation {
@@ -64,7 +69,53 @@ impl Invalidation {
     /// ```
     #[must_use]
     pub fn new(store: Arc<dyn Store>, schema: KeySchema) -> Self {
-        Self { store, schema }
+        Self {
+            store,
+            schema,
+            announcer: None,
+        }
+    }
+
+    /// Announces what is cleared from now on. Without an announcer nobody is told.
+    ///
+    /// # Examples
+    /// See [`Announcer`].
+    #[must_use]
+    pub fn with_announcer(mut self, announcer: Announcer) -> Self {
+        self.announcer = Some(announcer);
+        self
+    }
+
+    /// Who announces what is cleared.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::KeySchema;
+    /// # use cachekit_patterns::Invalidation;
+    /// # use cachekit_store::MemoryStore;
+    /// let invalidation = Invalidation::new(Arc::new(MemoryStore::new()), KeySchema::plain());
+    /// assert!(invalidation.announcer().is_none());
+    /// ```
+    #[must_use]
+    pub const fn announcer(&self) -> Option<&Announcer> {
+        self.announcer.as_ref()
+    }
+
+    /// Listens to what is invalidated from now on: by whichever process, as far as it announces, and by this one too.
+    ///
+    /// # Errors
+    /// Those of [`Store::subscribe`].
+    ///
+    /// # Cancel safety
+    /// A dropped call leaves no subscription behind.
+    ///
+    /// # Examples
+    /// See [`Announcements`].
+    pub async fn announcements(&self) -> Result<Announcements> {
+        let channel = self.schema.channel_name(&Channel::CACHE_INVALIDATION);
+        let request = SubscribeRequest::channel(channel);
+        self.store.subscribe(request).await.map(Announcements::new)
     }
 
     /// Deletes the keys of a known family that match a text such as `project:proj456:*`; answers how many existed.
@@ -96,7 +147,7 @@ impl Invalidation {
     /// ```
     pub async fn delete_by_pattern(&self, text: &str) -> Result<u64> {
         let pattern = self.schema.pattern(text)?;
-        lease::remove_matching(&*self.store, &pattern).await
+        self.remove_matching(&pattern).await
     }
 
     /// Deletes the keys that match a pattern made by a [`KeySchema`], with [`Pattern::raw`], or with
@@ -128,9 +179,11 @@ impl Invalidation {
     /// ```
     pub async fn delete_matching(&self, pattern: &Pattern) -> Result<u64> {
         if pattern.is_everything() {
-            return lease::remove_matching(&*self.store, &self.schema.all_keys()).await;
+            let telling = self.telling(|| Cleared::Everything);
+            let removed = lease::remove_matching(&*self.store, &self.schema.all_keys()).await;
+            return Telling::end(telling, removed);
         }
-        lease::remove_matching(&*self.store, pattern).await
+        self.remove_matching(pattern).await
     }
 
     /// Removes everything of a session and of no other; answers how many entries there were.
@@ -154,10 +207,10 @@ impl Invalidation {
     /// assert_eq!(levels.invalidation().clear_session(&id).await?, 1);
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "invalidate_session_on_logout")]
     pub async fn clear_session(&self, session: &SessionId) -> Result<u64> {
-        let root = self.schema.session_root(session);
-        self.clear_root(&root, None, || self.schema.session_keys(session))
-            .await
+        let telling = self.telling(|| Cleared::Session(session.clone()));
+        Telling::end(telling, self.clear_session_quietly(session).await)
     }
 
     /// Removes everything of a project and of no other; answers how many entries there were.
@@ -170,11 +223,10 @@ impl Invalidation {
     ///
     /// # Examples
     /// See [`clear_analyses`](Self::clear_analyses).
+    #[doc(alias = "invalidate_project_on_change")]
     pub async fn clear_project(&self, project: &ProjectId) -> Result<u64> {
-        let root = self.schema.project_root(project);
-        let analyses = self.schema.analyses_root(project);
-        self.clear_root(&root, Some(&analyses), || self.schema.project_keys(project))
-            .await
+        let telling = self.telling(|| Cleared::Project(project.clone()));
+        Telling::end(telling, self.clear_project_quietly(project).await)
     }
 
     /// Removes a project's analyses and nothing else; answers how many there were.
@@ -201,11 +253,10 @@ impl Invalidation {
     /// assert_eq!(invalidation.clear_project(&id).await?, 1);
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "invalidate_analysis_on_new_version")]
     pub async fn clear_analyses(&self, project: &ProjectId) -> Result<u64> {
-        let root = self.schema.analyses_root(project);
-        let owner = self.schema.project_root(project);
-        self.clear_root(&root, Some(&owner), || self.schema.analyses(project))
-            .await
+        let telling = self.telling(|| Cleared::Analyses(project.clone()));
+        Telling::end(telling, self.clear_analyses_quietly(project).await)
     }
 
     /// Removes everything that the owner of `key` has in the key's family, which may be one of your own; answers how many
@@ -246,7 +297,8 @@ impl Invalidation {
                 .with_key(&key));
         };
         self.check_scripts("clear_owner")?;
-        index::clear(&*self.store, root, None).await
+        let telling = self.telling(|| Cleared::Owner(key));
+        Telling::end(telling, index::clear(&*self.store, root, None).await)
     }
 
     /// Removes everything that carries a tag, whoever owns it; answers how many entries there were.
@@ -281,32 +333,109 @@ impl Invalidation {
     /// ```
     pub async fn invalidate_tag(&self, tag: &Tag) -> Result<u64> {
         self.check_scripts("invalidate_tag")?;
+        let telling = self.telling(|| Cleared::Tag(tag.clone()));
         let root = self.schema.tag_root(tag);
         lease::announce_clearing(&*self.store, &root).await?;
-        index::clear(&*self.store, &root, None).await
+        Telling::end(telling, index::clear(&*self.store, &root, None).await)
     }
 
-    /// Removes everything of a session, by its index and then by a walk over the keyspace.
-    pub(crate) async fn exhaust_session(&self, session: &SessionId) -> Result<u64> {
-        let listed = self.clear_session(session).await?;
-        self.exhaust(listed, &self.schema.session_keys(session))
-            .await
+    /// Removes everything of a session, whoever wrote it: by its index, and then by a walk over the whole keyspace for what
+    /// the index did not list.
+    ///
+    /// # Errors
+    /// Those of [`clear_session`](Self::clear_session).
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the entries.
+    ///
+    /// # Examples
+    /// See [`clear_analyses_exhaustive`](Self::clear_analyses_exhaustive).
+    pub async fn clear_session_exhaustive(&self, session: &SessionId) -> Result<u64> {
+        let telling = self.telling(|| Cleared::Session(session.clone()));
+        let listed = self.clear_session_quietly(session).await;
+        let keys = self.schema.session_keys(session);
+        Telling::end(telling, self.exhaust(listed, &keys).await)
     }
 
     /// The same for a project.
-    pub(crate) async fn exhaust_project(&self, project: &ProjectId) -> Result<u64> {
-        let listed = self.clear_project(project).await?;
-        self.exhaust(listed, &self.schema.project_keys(project))
+    ///
+    /// # Errors
+    /// Those of [`clear_session`](Self::clear_session).
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the entries.
+    ///
+    /// # Examples
+    /// See [`clear_analyses_exhaustive`](Self::clear_analyses_exhaustive).
+    pub async fn clear_project_exhaustive(&self, project: &ProjectId) -> Result<u64> {
+        let telling = self.telling(|| Cleared::Project(project.clone()));
+        let listed = self.clear_project_quietly(project).await;
+        let keys = self.schema.project_keys(project);
+        Telling::end(telling, self.exhaust(listed, &keys).await)
+    }
+
+    /// The same for a project's analyses, and nothing else of the project.
+    ///
+    /// # Errors
+    /// Those of [`clear_session`](Self::clear_session).
+    ///
+    /// # Cancel safety
+    /// A dropped call has removed some of the analyses.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{Key, KeySchema, ProjectId, Ttl};
+    /// # use cachekit_patterns::Invalidation;
+    /// # use cachekit_store::{MemoryStore, StoreExt};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// let store = Arc::new(MemoryStore::new());
+    /// // Written by another program, which keeps no index.
+    /// store.set_ttl(&Key::from_raw("project:proj456:analysis:a1b2")?, "7".into(), Ttl::seconds(60)).await?;
+    ///
+    /// let (invalidation, project) = (Invalidation::new(store, KeySchema::plain()), ProjectId::new("proj456")?);
+    /// assert_eq!(invalidation.clear_analyses(&project).await?, 0);
+    /// assert_eq!(invalidation.clear_analyses_exhaustive(&project).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn clear_analyses_exhaustive(&self, project: &ProjectId) -> Result<u64> {
+        let telling = self.telling(|| Cleared::Analyses(project.clone()));
+        let listed = self.clear_analyses_quietly(project).await;
+        let keys = self.schema.analyses(project);
+        Telling::end(telling, self.exhaust(listed, &keys).await)
+    }
+
+    async fn clear_session_quietly(&self, session: &SessionId) -> Result<u64> {
+        let root = self.schema.session_root(session);
+        self.clear_root(&root, None, || self.schema.session_keys(session))
             .await
     }
 
-    /// The same for a project's analyses.
-    pub(crate) async fn exhaust_analyses(&self, project: &ProjectId) -> Result<u64> {
-        let listed = self.clear_analyses(project).await?;
-        self.exhaust(listed, &self.schema.analyses(project)).await
+    async fn clear_project_quietly(&self, project: &ProjectId) -> Result<u64> {
+        let root = self.schema.project_root(project);
+        let analyses = self.schema.analyses_root(project);
+        self.clear_root(&root, Some(&analyses), || self.schema.project_keys(project))
+            .await
     }
 
-    async fn exhaust(&self, listed: u64, keys: &Pattern) -> Result<u64> {
+    async fn clear_analyses_quietly(&self, project: &ProjectId) -> Result<u64> {
+        let root = self.schema.analyses_root(project);
+        let owner = self.schema.project_root(project);
+        self.clear_root(&root, Some(&owner), || self.schema.analyses(project))
+            .await
+    }
+
+    async fn remove_matching(&self, pattern: &Pattern) -> Result<u64> {
+        let telling = self.telling(|| Cleared::Pattern(pattern.clone()));
+        Telling::end(telling, lease::remove_matching(&*self.store, pattern).await)
+    }
+
+    fn telling(&self, cleared: impl FnOnce() -> Cleared) -> Option<Telling<'_>> {
+        self.announcer.as_ref()?.clearing(cleared)
+    }
+
+    async fn exhaust(&self, listed: Result<u64>, keys: &Pattern) -> Result<u64> {
+        let listed = listed?;
         if !self.store.capabilities().scripts {
             return Ok(listed); // it was a walk already
         }

@@ -7,7 +7,7 @@ use cachekit_keys::{Jitter, KeySchema, LevelTtls};
 use cachekit_store::{Observers, Result, Store, Tasks};
 
 use super::caches::LevelCaches;
-use crate::{CacheCounters, access::Base};
+use crate::{Announcer, CacheCounters, access::Base};
 
 /// Options of [`LevelCaches`]; setters cannot fail, [`build`](Self::build) does.
 ///
@@ -36,6 +36,7 @@ pub struct LevelCachesBuilder {
     ttls: LevelTtls,
     jitter: Jitter,
     tasks: Tasks,
+    announcer: Option<Announcer>,
 }
 
 impl LevelCachesBuilder {
@@ -45,6 +46,7 @@ impl LevelCachesBuilder {
             ttls: LevelTtls::default(),
             jitter: Jitter::NONE,
             tasks: Tasks::new(),
+            announcer: None,
         }
     }
 
@@ -94,7 +96,7 @@ impl LevelCachesBuilder {
         self
     }
 
-    /// Where the loads of [caches](LevelCaches::cache) run; on a tracker of their own by default, which ends with the last
+    /// Where the loads of the handles and of [caches](LevelCaches::cache) run; on a tracker of their own by default, which ends with the last
     /// handle.
     ///
     /// # Examples
@@ -116,6 +118,15 @@ impl LevelCachesBuilder {
         self
     }
 
+    /// Who announces what is invalidated through these levels and the [caches](LevelCaches::cache) made here; by default nobody.
+    ///
+    /// # Examples
+    /// See [`Announcer`].
+    pub fn announcer(mut self, announcer: Announcer) -> Self {
+        self.announcer = Some(announcer);
+        self
+    }
+
     /// Checks the options once, so that no call fails for them later.
     ///
     /// # Errors
@@ -130,6 +141,7 @@ impl LevelCachesBuilder {
             self.ttls,
             self.jitter,
             self.tasks,
+            self.announcer,
         ))
     }
 }

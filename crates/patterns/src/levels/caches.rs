@@ -8,6 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     builder::LevelCachesBuilder,
+    engines::Engines,
     global::GlobalCache,
     handle::LevelCache,
     project::ProjectCache,
@@ -15,7 +16,7 @@ use super::{
     session::SessionCache,
 };
 use crate::{
-    Cache, CacheBuilder, CacheCounts, Invalidation,
+    Announcer, Cache, CacheBuilder, CacheCounts, Invalidation,
     access::{Access, Base},
     options::Lifetime,
 };
@@ -42,15 +43,25 @@ pub struct LevelCaches {
     ttls: LevelTtls,
     jitter: Jitter,
     tasks: Tasks,
+    announcer: Option<Announcer>,
+    engines: Arc<Engines>,
 }
 
 impl LevelCaches {
-    pub(super) fn new(base: Arc<Base>, ttls: LevelTtls, jitter: Jitter, tasks: Tasks) -> Self {
+    pub(super) fn new(
+        base: Arc<Base>,
+        ttls: LevelTtls,
+        jitter: Jitter,
+        tasks: Tasks,
+        announcer: Option<Announcer>,
+    ) -> Self {
         Self {
             base,
             ttls,
             jitter,
             tasks,
+            announcer,
+            engines: Arc::default(),
         }
     }
 
@@ -110,7 +121,12 @@ impl LevelCaches {
         K: KeyFamily,
         V: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
-        Cache::builder(Arc::clone(&self.base.store), self.base.schema.clone())
+        let builder = Cache::builder(Arc::clone(&self.base.store), self.base.schema.clone());
+        let builder = match &self.announcer {
+            Some(announcer) => builder.announcer(announcer.clone()),
+            None => builder,
+        };
+        builder
             .ttl(self.ttls.of(K::LEVEL))
             .jitter(self.jitter)
             .format(self.base.format.clone())
@@ -119,7 +135,7 @@ impl LevelCaches {
             .tasks(self.tasks.clone())
     }
 
-    /// Deletes by pattern in these levels' store, within their schema.
+    /// Deletes what belongs together in these levels' store, within their schema, and listens to announcements of that.
     ///
     /// # Examples
     /// ```
@@ -134,7 +150,12 @@ impl LevelCaches {
     /// ```
     #[must_use]
     pub fn invalidation(&self) -> Invalidation {
-        Invalidation::new(Arc::clone(&self.base.store), self.base.schema.clone())
+        let store = Arc::clone(&self.base.store);
+        let invalidation = Invalidation::new(store, self.base.schema.clone());
+        match &self.announcer {
+            Some(announcer) => invalidation.with_announcer(announcer.clone()),
+            None => invalidation,
+        }
     }
 
     /// Hits and misses of all handles made here, and of the typed caches started here.
@@ -152,6 +173,9 @@ impl LevelCaches {
             access: Access::new(Arc::clone(&self.base), lifetime, S::LEVEL.as_str()),
             paths: scope.paths(&self.base.schema),
             scope,
+            announcer: self.announcer.clone(),
+            tasks: self.tasks.clone(),
+            engines: Arc::clone(&self.engines),
         }
     }
 }

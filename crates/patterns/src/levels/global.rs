@@ -1,11 +1,13 @@
 //! The global level, and responses of models by the hash of the prompt.
 
+use std::error::Error as StdError;
+
 use cachekit_keys::{ContentHash, Key, ModelKey, ModelName, ModelVersion, Roots};
 use cachekit_store::Result;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{handle::LevelCache, scope::GlobalScope};
-use crate::WriteOptions;
+use super::{handle::LevelCache, loading::value, scope::GlobalScope};
+use crate::{LoadOptions, Loaded, WriteOptions};
 
 /// What everyone shares and what rarely changes: whole keys as text, for a day unless set otherwise.
 ///
@@ -86,6 +88,55 @@ impl LevelCache<GlobalScope> {
         let place = (key, Roots::default()); // no one owns a model's response
         self.access.set(place, value, &WriteOptions::new()).await?;
         Ok(hash)
+    }
+
+    /// What a model answers to exactly this prompt: from the cache, or by asking it. In the whole fleet a version of a model is
+    /// asked once, also by callers that come at the same time.
+    ///
+    /// It is a [`get_or_load`](LevelCache::get_or_load) by the prompt's hash, and inherits all of it. What else has a part in
+    /// the answer, such as a temperature, belongs into the prompt that is hashed.
+    ///
+    /// # Errors
+    /// Those of [`get_or_load`](LevelCache::get_or_load).
+    ///
+    /// # Cancel safety
+    /// A dropped call does not stop the model: its answer is stored.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::KeySchema;
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_keys::{ModelName, ModelVersion};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let (name, version) = (ModelName::new("gpt-4")?, ModelVersion::new("v2.1.0")?);
+    /// let ask = || async { Ok::<_, std::io::Error>("Because.".to_owned()) };
+    /// let answer: String = levels.global().get_or_ask_model(&name, &version, "Why?", ask).await?;
+    /// assert_eq!(levels.global().get_model_response(&name, &version, "Why?").await?, Some(answer));
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_or_ask_model<V, F, Fut, T, E>(
+        &self,
+        name: &ModelName,
+        version: &ModelVersion,
+        prompt: impl AsRef<[u8]>,
+        ask: F,
+    ) -> Result<V>
+    where
+        V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let key = self.model_key(name, version, ContentHash::of(prompt));
+        let place = (key.clone(), Roots::default());
+        let options = LoadOptions::new();
+        let cached = self.fetch_at(place, &options, |_| ask());
+        value(&key, cached.await?)
     }
 
     fn model_key(&self, name: &ModelName, version: &ModelVersion, prompt: ContentHash) -> Key {

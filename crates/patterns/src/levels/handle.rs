@@ -1,11 +1,15 @@
 //! What the handles of all levels can do.
 
+use std::sync::Arc;
+
 use cachekit_keys::{Key, PathKeys, Ttl};
-use cachekit_store::{KeyExpiry, Result};
+use cachekit_store::{KeyExpiry, Result, Tasks};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::scope::Scope;
-use crate::{WriteOptions, access::Access, index::Place};
+use super::{engines::Engines, scope::Scope};
+use crate::{
+    Announcer, Cleared, Invalidation, WriteOptions, access::Access, announce::Telling, index::Place,
+};
 
 /// Values of any type under the names of one scope: a [`SessionCache`](crate::SessionCache), a
 /// [`ProjectCache`](crate::ProjectCache) or a [`GlobalCache`](crate::GlobalCache). Cheap to make and to clone.
@@ -45,6 +49,9 @@ pub struct LevelCache<S> {
     pub(super) scope: S,
     /// What the keys of the scope begin with, where they all begin alike.
     pub(super) paths: Option<PathKeys>,
+    pub(super) announcer: Option<Announcer>,
+    pub(super) tasks: Tasks,
+    pub(super) engines: Arc<Engines>,
 }
 
 impl<S: Scope> LevelCache<S> {
@@ -204,7 +211,9 @@ impl<S: Scope> LevelCache<S> {
     /// ```
     pub async fn remove(&self, name: &str) -> Result<bool> {
         let key = self.key(name)?;
-        self.access.remove(&key).await
+        let telling = self.announcer.as_ref();
+        let telling = telling.and_then(|told| told.removal(|| Cleared::Keys(vec![key.clone()])));
+        Telling::end(telling, self.access.remove(&key).await)
     }
 
     /// Removes many values in one round trip; answers how many entries there were.
@@ -227,7 +236,9 @@ impl<S: Scope> LevelCache<S> {
     /// ```
     pub async fn remove_many(&self, names: &[impl AsRef<str>]) -> Result<u64> {
         let keys = self.keys(names)?;
-        self.access.remove_many(&keys).await
+        let telling = self.announcer.as_ref();
+        let telling = telling.and_then(|told| told.removal(|| Cleared::Keys(keys.clone())));
+        Telling::end(telling, self.access.remove_many(&keys).await)
     }
 
     /// What is left of an entry's life. Counts as no request.
@@ -294,7 +305,17 @@ impl<S: Scope> LevelCache<S> {
         }
     }
 
-    fn place(&self, name: &str) -> Result<Place> {
+    /// What deletes from the same store.
+    pub(super) fn invalidation(&self) -> Invalidation {
+        let base = self.access.base();
+        let invalidation = Invalidation::new(Arc::clone(&base.store), base.schema.clone());
+        match &self.announcer {
+            Some(announcer) => invalidation.with_announcer(announcer.clone()),
+            None => invalidation,
+        }
+    }
+
+    pub(super) fn place(&self, name: &str) -> Result<Place> {
         Ok(self.scope.place(&self.access.base().schema, name)?)
     }
 

@@ -5,8 +5,12 @@
 
 mod builder;
 mod caches;
+mod engines;
 mod global;
 mod handle;
+mod loading;
+#[cfg(test)]
+mod loading_tests;
 mod project;
 mod scope;
 mod session;

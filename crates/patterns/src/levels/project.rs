@@ -1,11 +1,13 @@
 //! The project level, and analyses by the hash of what was analysed.
 
+use std::error::Error as StdError;
+
 use cachekit_keys::{ContentHash, Key, ProjectId, ProjectKey};
 use cachekit_store::Result;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::handle::LevelCache;
-use crate::{WriteOptions, index::Place};
+use super::{handle::LevelCache, loading::value};
+use crate::{Cached, LoadContext, LoadOptions, Loaded, WriteOptions, index::Place};
 
 /// What is known of one project: names under `project:{id}:`, for an hour unless set otherwise.
 ///
@@ -33,6 +35,14 @@ use crate::{WriteOptions, index::Place};
 /// ```
 pub type ProjectCache = LevelCache<ProjectId>;
 
+/// One of two values, written as what it is.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Either<'a, T: ?Sized, I: ?Sized> {
+    Tree(&'a T),
+    Issues(&'a I),
+}
+
 impl LevelCache<ProjectId> {
     /// Which project it is.
     ///
@@ -59,6 +69,7 @@ impl LevelCache<ProjectId> {
     ///
     /// # Examples
     /// See [`ProjectCache`].
+    #[doc(alias = "get_cached_analysis")]
     pub async fn get_analysis<V: DeserializeOwned>(
         &self,
         code: impl AsRef<[u8]>,
@@ -74,6 +85,7 @@ impl LevelCache<ProjectId> {
     ///
     /// # Examples
     /// See [`ProjectCache`].
+    #[doc(alias = "cache_analysis_result")]
     pub async fn set_analysis<V: Serialize + ?Sized>(
         &self,
         code: impl AsRef<[u8]>,
@@ -204,6 +216,129 @@ impl LevelCache<ProjectId> {
         self.access.set(self.analysis(code), value, options).await
     }
 
+    /// The analysis of code with exactly these bytes: from the cache, or made and put there. In the whole fleet one analysis is
+    /// made of one content, whatever its file is called and whoever asks.
+    ///
+    /// It is a [`get_or_load`](LevelCache::get_or_load) by the content's hash, and inherits all of it. The analyses go with
+    /// [`clear_analyses`](Self::clear_analyses), also one that is being made.
+    ///
+    /// # Errors
+    /// Those of [`get_or_load`](LevelCache::get_or_load).
+    ///
+    /// # Cancel safety
+    /// A dropped call ends no analysis: it goes on, and is stored.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let project = levels.project(&ProjectId::new("proj456")?);
+    /// let code = "def hello(): pass";
+    /// let lines = project
+    ///     .get_or_analyze(code, move || async move { Ok::<_, std::io::Error>(code.lines().count()) })
+    ///     .await?;
+    /// assert_eq!(lines, 1);
+    /// assert_eq!(project.get_analysis(code).await?, Some(lines));
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_or_analyze<V, F, Fut, T, E>(
+        &self,
+        code: impl AsRef<[u8]>,
+        analyze: F,
+    ) -> Result<V>
+    where
+        V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let hash = ContentHash::of(code);
+        let options = LoadOptions::new();
+        let cached = self.get_or_analyze_at(&hash, &options, |_| analyze());
+        value(&self.analysis_key(&hash), cached.await?)
+    }
+
+    /// The analysis of what has this hash, with options of its own: as [`fetch_with`](LevelCache::fetch_with) tells it.
+    ///
+    /// # Errors
+    /// Those of [`fetch_with`](LevelCache::fetch_with).
+    ///
+    /// # Cancel safety
+    /// As [`get_or_analyze`](Self::get_or_analyze).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_keys::ContentHash;
+    /// use cachekit_patterns::{Cached, LoadOptions, Origin};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let project = levels.project(&ProjectId::new("proj456")?);
+    /// let hash = ContentHash::of_parts(&[b"fn main() {}", b"strict rules"]);
+    /// let seen: Cached<u32> = project
+    ///     .get_or_analyze_at(&hash, &LoadOptions::new(), |_| async { Ok::<_, std::io::Error>(3) })
+    ///     .await?;
+    /// assert_eq!((seen.value, seen.origin), (Some(3), Origin::Loaded));
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_or_analyze_at<V, F, Fut, T, E>(
+        &self,
+        code: &ContentHash,
+        options: &LoadOptions,
+        analyze: F,
+    ) -> Result<Cached<V>>
+    where
+        V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        F: FnOnce(LoadContext<V>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.fetch_at(self.analysis(code), options, analyze).await
+    }
+
+    /// Stores what a project is opened with, its file tree and its recent issues, in one batch.
+    ///
+    /// # Errors
+    /// Those of [`set_many`](LevelCache::set_many).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let project = levels.project(&ProjectId::new("proj456")?);
+    /// project.warm(&["src/main.rs"], &[("1", "high")]).await?;
+    /// let tree: Option<Vec<String>> = project.get("file_tree").await?;
+    /// let issues: Option<Vec<(String, String)>> = project.get("recent_issues").await?;
+    /// assert!(tree.is_some() && issues.is_some());
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "warm_project_cache")]
+    pub async fn warm<T, I>(&self, file_tree: &T, recent_issues: &I) -> Result<()>
+    where
+        T: Serialize + ?Sized + Sync,
+        I: Serialize + ?Sized + Sync,
+    {
+        let values = [
+            ("file_tree", Either::Tree(file_tree)),
+            ("recent_issues", Either::Issues(recent_issues)),
+        ];
+        self.set_many(&values).await
+    }
+
     /// Removes everything of this project and of no other; answers how many entries there were.
     ///
     /// They are found through an index that every write of this crate keeps, so that the cost is that of the entries and not
@@ -219,8 +354,9 @@ impl LevelCache<ProjectId> {
     ///
     /// # Examples
     /// See [`clear_analyses`](Self::clear_analyses).
+    #[doc(alias = "invalidate_project_on_change")]
     pub async fn clear(&self) -> Result<u64> {
-        let invalidation = self.access.base().invalidation();
+        let invalidation = self.invalidation();
         invalidation.clear_project(&self.scope).await
     }
 
@@ -248,8 +384,9 @@ impl LevelCache<ProjectId> {
     /// assert_eq!(project.clear().await?, 1);
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "invalidate_analysis_on_new_version")]
     pub async fn clear_analyses(&self) -> Result<u64> {
-        let invalidation = self.access.base().invalidation();
+        let invalidation = self.invalidation();
         invalidation.clear_analyses(&self.scope).await
     }
 
@@ -267,8 +404,8 @@ impl LevelCache<ProjectId> {
     /// # Examples
     /// See [`clear_analyses_exhaustive`](Self::clear_analyses_exhaustive).
     pub async fn clear_exhaustive(&self) -> Result<u64> {
-        let invalidation = self.access.base().invalidation();
-        invalidation.exhaust_project(&self.scope).await
+        let invalidation = self.invalidation();
+        invalidation.clear_project_exhaustive(&self.scope).await
     }
 
     /// Removes this project's analyses and nothing else, whoever wrote them, as
@@ -300,8 +437,8 @@ impl LevelCache<ProjectId> {
     /// # Ok(()) }
     /// ```
     pub async fn clear_analyses_exhaustive(&self) -> Result<u64> {
-        let invalidation = self.access.base().invalidation();
-        invalidation.exhaust_analyses(&self.scope).await
+        let invalidation = self.invalidation();
+        invalidation.clear_analyses_exhaustive(&self.scope).await
     }
 
     fn analysis(&self, code: &ContentHash) -> Place {

@@ -58,8 +58,9 @@ impl LevelCache<SessionId> {
     ///
     /// # Examples
     /// See [`SessionCache`].
+    #[doc(alias = "invalidate_session_on_logout")]
     pub async fn clear(&self) -> Result<u64> {
-        let invalidation = self.access.base().invalidation();
+        let invalidation = self.invalidation();
         invalidation.clear_session(&self.scope).await
     }
 
@@ -92,7 +93,7 @@ impl LevelCache<SessionId> {
     /// # Ok(()) }
     /// ```
     pub async fn clear_exhaustive(&self) -> Result<u64> {
-        let invalidation = self.access.base().invalidation();
-        invalidation.exhaust_session(&self.scope).await
+        let invalidation = self.invalidation();
+        invalidation.clear_session_exhaustive(&self.scope).await
     }
 }

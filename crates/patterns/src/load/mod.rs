@@ -58,6 +58,7 @@
 mod cached;
 mod context;
 mod engine;
+mod fetch;
 mod flight;
 mod flights;
 mod loaded;

@@ -1,5 +1,6 @@
 //! Indices of owners and tags from the outside: in memory, in memory as on a cluster, and on a server.
 
+mod announcements;
 mod failures;
 mod hooked;
 mod indices;
@@ -7,3 +8,4 @@ mod interleavings;
 mod lifetimes;
 mod loading;
 mod support;
+mod warming;

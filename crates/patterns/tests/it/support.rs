@@ -9,7 +9,7 @@ use cachekit_store::{
     MemoryStore, Namespaced, RedisStore, Reply, Result, ScanRequest, Script, ScriptCall, Store,
     Transaction,
 };
-use cachekit_testkit::server::{Kind, SharedServer};
+use cachekit_testkit::server::{Deployment, Form, Kind, SharedServer};
 
 /// A store and a schema, with a namespace that no other test has.
 #[derive(Clone)]
@@ -68,6 +68,33 @@ impl Bed {
             _server: Some(server),
             ..bed
         })
+    }
+
+    pub(crate) async fn redis_cluster() -> Option<Self> {
+        let deployment = Deployment::new(Kind::Redis7, Form::Cluster);
+        let server = SharedServer::of(deployment).await.unwrap()?;
+        let store = Arc::new(RedisStore::connect(server.url()).await.unwrap());
+        let bed = Self::new("redis cluster", store, KeySchema::sharded());
+        Some(Self {
+            _server: Some(server),
+            ..bed
+        })
+    }
+
+    /// Another process on the same server, or another set of handles in memory.
+    pub(crate) async fn another(&self) -> Self {
+        match &self._server {
+            Some(server) => {
+                let store = RedisStore::connect(server.url()).await.unwrap();
+                self.through(Arc::new(store))
+            }
+            None => self.through(Arc::clone(&self.store)),
+        }
+    }
+
+    /// The address of the server, where there is one.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self._server.as_ref().map(SharedServer::url)
     }
 
     /// The same store and schema, seen through another store.
@@ -144,6 +171,16 @@ pub(crate) async fn everywhere<F: Future<Output = ()>>(test: impl Fn(Bed) -> F) 
         Bed::cluster(KeySchema::plain()),
     ];
     beds.extend(Bed::redis().await);
+    for bed in beds {
+        test(bed).await;
+    }
+}
+
+/// Runs a test on the memory store, a server and a cluster.
+pub(crate) async fn on_each_form<F: Future<Output = ()>>(test: impl Fn(Bed) -> F) {
+    let mut beds = vec![Bed::memory()];
+    beds.extend(Bed::redis().await);
+    beds.extend(Bed::redis_cluster().await);
     for bed in beds {
         test(bed).await;
     }

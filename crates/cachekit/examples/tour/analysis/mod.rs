@@ -23,6 +23,7 @@ pub(crate) use language::Language;
 use cachekit::ContentHash;
 use lines::Lines;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinError;
 
 /// Raised when the analyser's answers change, so that a server never serves those of an older one.
 const ANALYSER_VERSION: u32 = 1;
@@ -65,6 +66,15 @@ pub(crate) fn analyse(language: Language, bytes: &[u8]) -> Analysis {
         functions: count,
         longest: longest(functions),
     }
+}
+
+/// Analyses where blocking is allowed: a loader must not hold up the thread it runs on.
+///
+/// # Errors
+///
+/// Where the analyser panics, or the program ends meanwhile.
+pub(crate) async fn off_thread(language: Language, bytes: Vec<u8>) -> Result<Analysis, JoinError> {
+    tokio::task::spawn_blocking(move || analyse(language, &bytes)).await
 }
 
 /// The content hash that names the analysis.

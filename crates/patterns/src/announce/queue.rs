@@ -1,0 +1,115 @@
+//! What is still to be announced: bounded, and never with a hole.
+
+use std::collections::VecDeque;
+
+use super::Cleared;
+
+/// Most announcements that wait.
+const MOST: usize = 256;
+/// Most keys in one announcement.
+const KEYS: usize = 512;
+
+/// Announcements in their order. One who publishes takes them out.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Cleared>,
+    /// Whether someone publishes.
+    pub(super) is_served: bool,
+}
+
+impl Queue {
+    /// Adds one, together with others where that says the same. When the queue is full, all of it becomes one announcement
+    /// that everything was cleared.
+    pub(super) fn push(&mut self, cleared: Cleared) {
+        match (self.waiting.back_mut(), cleared) {
+            (Some(Cleared::Everything), _) => {}
+            (Some(Cleared::Keys(keys)), Cleared::Keys(more)) if keys.len() + more.len() <= KEYS => {
+                keys.extend(more);
+            }
+            (_, Cleared::Everything) => {
+                self.waiting.clear();
+                self.waiting.push_back(Cleared::Everything);
+            }
+            (_, Cleared::Keys(keys)) if keys.len() > KEYS => {
+                for chunk in keys.chunks(KEYS) {
+                    self.push_one(Cleared::Keys(chunk.to_vec()));
+                }
+            }
+            (_, cleared) => self.push_one(cleared),
+        }
+    }
+
+    fn push_one(&mut self, cleared: Cleared) {
+        if self.waiting.back() == Some(&cleared) {
+            return;
+        }
+        if self.waiting.len() >= MOST {
+            return self.push(Cleared::Everything);
+        }
+        self.waiting.push_back(cleared);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Cleared> {
+        self.waiting.pop_front()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cachekit_keys::{Key, SessionId, Tag};
+
+    use super::{Cleared, KEYS, MOST, Queue};
+
+    fn key(number: usize) -> Cleared {
+        Cleared::Keys(vec![Key::from_raw(format!("a:{number}")).unwrap()])
+    }
+
+    fn tag(number: usize) -> Cleared {
+        Cleared::Tag(Tag::new(format!("t{number}")).unwrap())
+    }
+
+    #[test]
+    fn keys_that_follow_each_other_are_announced_together() {
+        let mut queue = Queue::default();
+        (0..KEYS + 1).for_each(|number| queue.push(key(number)));
+        assert!(matches!(queue.pop(), Some(Cleared::Keys(keys)) if keys.len() == KEYS));
+        assert_eq!(queue.pop(), Some(key(KEYS)));
+        assert_eq!(queue.pop(), None);
+    }
+
+    #[test]
+    fn many_keys_are_announced_in_parts() {
+        let mut queue = Queue::default();
+        let keys = (0..2 * KEYS + 1).map(|number| Key::from_raw(format!("a:{number}")).unwrap());
+        queue.push(Cleared::Keys(keys.collect()));
+        assert_eq!(queue.len(), 3);
+    }
+
+    #[test]
+    fn other_things_keep_their_order_and_the_same_twice_is_once() {
+        let mut queue = Queue::default();
+        let session = Cleared::Session(SessionId::new("a").unwrap());
+        for cleared in [key(1), session.clone(), session.clone(), key(2)] {
+            queue.push(cleared);
+        }
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(order, [key(1), session, key(2)]);
+    }
+
+    #[test]
+    fn a_full_queue_says_that_everything_was_cleared() {
+        let mut queue = Queue::default();
+        (0..=MOST).for_each(|number| queue.push(tag(number)));
+        queue.push(tag(0));
+        assert_eq!(queue.pop(), Some(Cleared::Everything));
+        assert_eq!(queue.pop(), None);
+    }
+}
