@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::Cache;
 use crate::{
     CacheCounts, Cached, LoadContext, LoadOptions, Loaded, Origin,
-    access::Found,
+    access::{Found, Look},
     index::tag_roots,
     load::{BoxError, ManyLoader, Member, Request, Seen, Slot, is_away},
 };
@@ -186,15 +186,20 @@ where
         };
         self.access
             .note_reads(std::slice::from_ref(&stored), counts);
-        if let Ok(look) = &look
-            && let Found::Fresh(hit) = &look.found
-        {
-            if self.engine.is_due(hit) {
-                let request = self.request(key, options, loader)?;
-                self.engine.refresh(&self.tasks, request, Seen::of(look));
-            }
-            return Ok(hit.clone().cached(Origin::Fresh));
-        }
+        let look = match look {
+            Ok(look) => match look.found {
+                Found::Fresh(hit) => {
+                    if self.engine.is_due(&hit) {
+                        let request = self.request(key, options, loader)?;
+                        let seen = Seen::of_hit(look.bytes.as_ref(), &hit);
+                        self.engine.refresh(&self.tasks, request, seen);
+                    }
+                    return Ok(hit.cached(Origin::Fresh));
+                }
+                found => Ok(Look { found, ..look }),
+            },
+            Err(error) => Err(error),
+        };
         let request = self.request(key, options, loader)?;
         // Boxed, so that a hit does not carry the size of what only a miss needs.
         let load = Arc::clone(&self.engine).load(self.tasks.clone(), request, look, None);
@@ -329,14 +334,15 @@ where
             let request = |this: &Self| this.request(&keys[index], options, single);
             match look {
                 Ok(look) => match look.found {
-                    Found::Fresh(ref hit) => {
-                        answers.push(Some(Ok(hit.clone().cached(Origin::Fresh))));
-                        if self.engine.is_due(hit) {
-                            let seen = Seen::of(&look);
+                    Found::Fresh(hit) => {
+                        if self.engine.is_due(&hit) {
+                            let seen = Seen::of_hit(look.bytes.as_ref(), &hit);
                             self.engine.refresh(&self.tasks, request(self)?, seen);
                         }
+                        answers.push(Some(Ok(hit.cached(Origin::Fresh))));
                     }
-                    _ => {
+                    found => {
+                        let look = Look { found, ..look };
                         answers.push(None);
                         missing.push(Member::new(index, request(self)?, Ok(look)));
                     }
