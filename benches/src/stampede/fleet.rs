@@ -16,6 +16,8 @@ use super::{
 use crate::{Outcome, harness::Row};
 
 const PROCESSES: usize = 4;
+/// Of the loads the most counts, and of the waits the median: a machine that does something else as well is no fault of ours.
+const ROUNDS: usize = 5;
 /// Nothing takes so long unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -30,18 +32,26 @@ struct Fleet {
     said: mpsc::UnboundedReceiver<Said>,
 }
 
-/// One key that nobody has loaded, and a thousand who want it.
+/// One key that nobody has loaded, and a thousand who want it; several times.
 pub(super) async fn cold(name: &str, url: &str) -> Outcome<Vec<Row>> {
-    let (loads, slowest) = Fleet::start(url).await?.stampede(false).await?;
+    let (mut loads, mut waits) = (0.0, Vec::new());
+    for round in 0..ROUNDS {
+        let fleet = Fleet::start(url, round).await?;
+        let (needed, slowest) = fleet.stampede(false).await?;
+        loads = needed.max(loads);
+        waits.push(slowest);
+    }
+    waits.sort_by(f64::total_cmp);
     Ok(vec![
         limited(name, "loads", loads, 1.0, "loads"),
-        limited(name, "slowest", slowest, 1.3, "loader times"),
+        limited(name, "slowest", waits[ROUNDS / 2], 1.3, "loader times"),
     ])
 }
 
 /// The same, and the process that loads is killed when its loader is half-way.
 pub(super) async fn killed(name: &str, url: &str) -> Outcome<Vec<Row>> {
-    let (loads, slowest) = Fleet::start(url).await?.stampede(true).await?;
+    let fleet = Fleet::start(url, 0).await?;
+    let (loads, slowest) = fleet.stampede(true).await?;
     println!(
         "{name}: the slowest of the {} who were left waited {slowest:.1} loader times, the dead one's lease among them",
         (PROCESSES - 1) * CALLERS
@@ -50,8 +60,8 @@ pub(super) async fn killed(name: &str, url: &str) -> Outcome<Vec<Row>> {
 }
 
 impl Fleet {
-    async fn start(url: &str) -> Outcome<Self> {
-        let namespace = format!("bench{}", std::process::id());
+    async fn start(url: &str, round: usize) -> Outcome<Self> {
+        let namespace = format!("bench{}r{round}", std::process::id());
         let (tell, said) = mpsc::unbounded_channel();
         let mut members = Vec::new();
         for member in 0..PROCESSES {

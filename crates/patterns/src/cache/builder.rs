@@ -186,8 +186,8 @@ impl<K, V> CacheBuilder<K, V> {
         self
     }
 
-    /// How long a caller waits for a load where a stale value can be served instead; without limit by default. The load goes
-    /// on.
+    /// How long a caller waits for a load where a stale value can be served instead; without limit by default, and not at all
+    /// with zero. The load goes on.
     ///
     /// # Examples
     /// See [`stale_for`](Self::stale_for).

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::Cache;
 use crate::{
     CacheCounts, Cached, LoadContext, LoadOptions, Loaded, Origin,
-    access::Found,
+    access::{Found, Look},
     index::{Place, tag_roots},
     load::{BoxError, ManyLoader, Member, Request, Seen, Slot},
 };
@@ -307,14 +307,15 @@ where
             let request = |this: &Self| this.request(&keys[index], options, single);
             match look {
                 Ok(look) => match look.found {
-                    Found::Fresh(ref hit) => {
-                        answers.push(Some(Ok(hit.clone().cached(Origin::Fresh))));
-                        if self.engine.is_due(hit) {
-                            let seen = Seen::of(&look);
+                    Found::Fresh(hit) => {
+                        if self.engine.is_due(&hit) {
+                            let seen = Seen::of_hit(look.bytes.as_ref(), &hit);
                             self.engine.refresh(&self.tasks, request(self)?, seen);
                         }
+                        answers.push(Some(Ok(hit.cached(Origin::Fresh))));
                     }
-                    _ => {
+                    found => {
+                        let look = Look { found, ..look };
                         answers.push(None);
                         missing.push(Member::new(index, request(self)?, Ok(look)));
                     }

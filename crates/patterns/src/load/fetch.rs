@@ -7,7 +7,7 @@ use cachekit_store::{Result, Tasks};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Engine, Request, Seen, is_away};
-use crate::{CacheCounts, Cached, Origin, access::Found};
+use crate::{CacheCounts, Cached, Origin, access::{Found, Look}};
 
 impl<V> Engine<V>
 where
@@ -30,14 +30,19 @@ where
             Err(_) => CacheCounts::default(),
         };
         self.access.note_reads(std::slice::from_ref(key), counts);
-        if let Ok(look) = &look
-            && let Found::Fresh(hit) = &look.found
-        {
-            if self.is_due(hit) {
-                self.refresh(tasks, request()?, Seen::of(look));
-            }
-            return Ok(hit.clone().cached(Origin::Fresh));
-        }
+        let look = match look {
+            Ok(look) => match look.found {
+                Found::Fresh(hit) => {
+                    if self.is_due(&hit) {
+                        let seen = Seen::of_hit(look.bytes.as_ref(), &hit);
+                        self.refresh(tasks, request()?, seen);
+                    }
+                    return Ok(hit.cached(Origin::Fresh));
+                }
+                found => Ok(Look { found, ..look }),
+            },
+            Err(error) => Err(error),
+        };
         let request = request()?;
         // Boxed, so that a hit does not carry the size of what only a miss needs.
         let load = Arc::clone(self).load(tasks.clone(), request, look, None);

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, future::pending, pin::pin, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use cachekit_codec::Meta;
 use cachekit_keys::{Key, Root, Tag, Ttl};
 use cachekit_store::{Error, ErrorKind, Result, StoreExt, Wakeup};
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     Cached, Origin,
-    access::{Found, Look},
+    access::{Found, Hit, Look},
     error::encode_error,
     index::{Write, check_count, tag_roots},
     lease::{self, Fill, Late, Take, Taken, Token},
@@ -55,6 +56,14 @@ impl<V> Seen<V> {
 }
 
 impl<V: Clone> Seen<V> {
+    /// What a look found that was good enough.
+    pub(crate) fn of_hit(bytes: Option<&Bytes>, hit: &Hit<V>) -> Self {
+        Self {
+            digest: bytes.map(digest),
+            value: hit.value.clone(),
+        }
+    }
+
     pub(crate) fn of(look: &Look<V>) -> Self {
         Self {
             digest: look.bytes.as_ref().map(digest),

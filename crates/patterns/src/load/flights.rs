@@ -205,6 +205,14 @@ impl<V> Drop for Flying<V> {
 }
 
 impl<V: Clone> Ticket<V> {
+    /// The outcome, where it is there already.
+    pub(super) fn known_outcome(&self) -> Option<Outcome<V>> {
+        match &*self.stage.borrow() {
+            Stage::Done(outcome) => Some(outcome.clone()),
+            _ => None,
+        }
+    }
+
     /// Waits for the outcome; `None` as soon as another process turns out to load, where `unless_elsewhere`.
     pub(super) async fn outcome(&mut self, unless_elsewhere: bool) -> Option<Outcome<V>> {
         loop {

@@ -87,6 +87,27 @@ async fn a_slow_load_is_not_waited_for_beyond_the_soft_time_out_and_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_patience_a_stale_value_is_served_at_once_and_the_load_goes_on() {
+    for (_store, cache) in caches() {
+        let origin = Origins::default();
+        old(&cache).await;
+        advance(secs(100)).await;
+        let options = LoadOptions::new().with_soft_timeout(Duration::ZERO);
+        let start = Instant::now();
+        for _ in 0..3 {
+            let loader = origin.after(secs(2));
+            let cached = cache.fetch_with(&tree(), &options, |_| loader());
+            assert_eq!(cached.await.unwrap().origin, Origin::Stale);
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        advance(secs(2)).await;
+        settle().await;
+        assert_eq!(origin.calls(), 1);
+        assert_eq!(cache.get(&tree()).await.unwrap().as_deref(), Some("v0"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_soft_time_out_does_not_matter_without_a_stale_value() {
     let (store, origin) = (Arc::default(), Origins::default());
     let cache = builder(&store)

@@ -1,5 +1,6 @@
 //! Loading over real servers, with several stores as the processes of a fleet, and with a process that is killed.
 
+mod entries;
 mod faults;
 mod fleet;
 mod gate;
