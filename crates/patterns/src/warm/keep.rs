@@ -2,8 +2,8 @@
 
 use std::{error::Error as StdError, fmt, pin::pin, sync::Arc, time::Duration};
 
-use cachekit_keys::{KeyFamily, Ttl};
-use cachekit_store::{ErrorKind, KeyExpiry, Result, StopSignal, Tasks};
+use cachekit_keys::{Key, KeyFamily, Ttl};
+use cachekit_store::{Entry, ErrorKind, KeyExpiry, Result, StopSignal, Tasks};
 use futures_util::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::sleep;
@@ -35,7 +35,7 @@ impl<K, F: Fn(usize) -> Vec<K> + Send + Sync + 'static> HotKeys<K> for F {
 /// a flush. From [`Cache::keep_warm`](crate::Cache::keep_warm).
 ///
 /// It looks at intervals: one round trip for what is left of the keys' lives, and a second one for those that are due. A
-/// load takes the key's lease without waiting for it, so that of all processes that keep a key warm one loads it. What is
+/// load takes the key's lease without waiting for it, so that of all processes that keep a key warm one loads it at a time. What is
 /// invalidated meanwhile is not brought back, keys whose loads fail are given time, and loads are begun no faster than the
 /// rate allows. An entry which says that there is no value is left until it expires.
 ///
@@ -240,21 +240,38 @@ where
         if keys.is_empty() {
             return Ok(0);
         }
-        let looks = self.cache.engine.look_many(&stored).await;
+        let looks = self.look(&stored).await?;
         let mut begun = 0;
-        for (key, look) in keys.into_iter().zip(looks) {
+        for ((key, stored), mut look) in keys.into_iter().zip(stored).zip(looks) {
             if self.cache.tasks.running() >= self.concurrency {
                 break; // what is left is due at the next look too
             }
-            let look = look?;
             if self.is_left_alone(&look) {
                 continue;
             }
-            self.pace.wait().await;
+            if self.pace.wait().await {
+                // Another process may have loaded it meanwhile.
+                let again = self.look(std::slice::from_ref(&stored)).await?;
+                look = again.into_iter().next().unwrap_or(look);
+                if self.is_left_alone(&look) {
+                    continue;
+                }
+            }
             self.reload(key, &look)?;
             begun += 1;
         }
         Ok(begun)
+    }
+
+    /// Looks at keys and what is left of their lives, whether or not the cache's other reads ask for that.
+    async fn look(&self, keys: &[Key]) -> Result<Vec<Look<V>>> {
+        let access = &self.cache.access;
+        let entries = access.base().store.get_entries(keys).await?.into_iter();
+        let judge = |(key, entry): (&Key, Option<Entry>)| match entry {
+            Some(entry) => access.judge(key, Some(entry.value), entry.expires_in),
+            None => access.judge(key, None, None),
+        };
+        keys.iter().zip(entries).map(judge).collect()
     }
 
     /// Whether an entry with such a life ahead may have to be loaded anew.

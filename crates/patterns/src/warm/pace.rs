@@ -20,13 +20,18 @@ impl Pace {
         }
     }
 
-    /// Waits for one's turn.
-    pub(super) async fn wait(&mut self) {
+    /// Waits for one's turn; answers whether it took any time.
+    pub(super) async fn wait(&mut self) -> bool {
         if self.gap.is_zero() {
-            return;
+            return false;
         }
-        let turn = self.next.max(Instant::now());
-        sleep_until(turn).await;
+        let now = Instant::now();
+        let turn = self.next.max(now);
         self.next = turn + self.gap;
+        if turn == now {
+            return false;
+        }
+        sleep_until(turn).await;
+        true
     }
 }

@@ -562,3 +562,46 @@ async fn a_worker_does_not_keep_its_tracker_alive() {
     sleep(Duration::from_secs(1)).await;
     assert_eq!(Arc::strong_count(&alive), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_another_process_has_loaded_since_the_look_is_left_alone() {
+    let plan = FaultPlan::new();
+    // The second look is slow, and finds what another process has stored meanwhile.
+    plan.add(FaultRule::new(Fault::Delay(Duration::from_secs(1))).on("get_entries"));
+    let store = memory();
+    let slow = Arc::new(cachekit_store::Faults::new(
+        Arc::clone(&store) as Arc<dyn Store>,
+        &plan,
+    ));
+    let (cache, other) = (
+        builder(slow).build().unwrap(),
+        builder(store).build().unwrap(),
+    );
+    let (mut worker, origin) = worker(&cache, 1);
+    let (begun, ()) = tokio::join!(worker.round(), async {
+        sleep(Duration::from_millis(500)).await;
+        other.set(&key(0), &9).await.unwrap();
+    });
+    assert_eq!((begun.unwrap(), origin.calls()), (0, 0));
+    assert_eq!(cache.get(&key(0)).await.unwrap(), Some(9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_waits_for_its_turn_is_looked_at_again() {
+    let store = memory();
+    let process = || {
+        builder(Arc::clone(&store) as Arc<dyn Store>)
+            .build()
+            .unwrap()
+    };
+    let (left, right) = (process(), process());
+    let ((one, origin), (other, more)) = (worker(&left, 4), worker(&right, 4));
+    let (mut one, mut other) = (one.loads_per_second(1), other.loads_per_second(1));
+    let begun = tokio::join!(one.round(), async {
+        sleep(Duration::from_millis(500)).await;
+        other.round().await
+    });
+    assert_eq!((begun.0.unwrap(), begun.1.unwrap()), (1, 3));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(origin.calls() + more.calls(), 4);
+}
