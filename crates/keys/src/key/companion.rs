@@ -26,7 +26,7 @@ pub enum CompanionKind {
     Index,
     /// `tag`: which keys carry a tag.
     Tag,
-    /// `cleared`: that what carries a tag was cleared a while ago.
+    /// `cleared`: that what carries a tag, or matches a pattern, was cleared a while ago.
     Cleared,
     /// `dirty`: a write that is not persisted yet.
     Unpersisted,

@@ -240,4 +240,19 @@ impl KeySchema {
             kind: CompanionKind::Tag,
         }
     }
+
+    /// The key that says for a while that keys of the namespace were cleared by a pattern.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use cachekit_keys::{KeySchema, Namespace};
+    /// let schema = KeySchema::plain().with_namespace(Namespace::new("staging")?);
+    /// assert_eq!(schema.cleared().as_str(), Some("ck:cleared:{staging:*}"));
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn cleared(&self) -> Key {
+        Key::from_rendered(self.prefix() + "*").beside(CompanionKind::Cleared)
+    }
 }

@@ -54,6 +54,11 @@ impl Base {
         self.format.check().map_err(format_error)?;
         Ok(Arc::new(self))
     }
+
+    /// What loads look at, so that no clearing by pattern is missed.
+    pub(crate) fn word(&self) -> Option<Key> {
+        lease::word_of(&*self.store, &self.schema)
+    }
 }
 
 /// Reads and writes values by key, with the lifetime of one level or cache.

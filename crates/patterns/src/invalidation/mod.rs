@@ -122,8 +122,9 @@ impl Invalidation {
     ///
     /// The text is written as in the plain format and without a namespace, and rendered as the schema renders keys, so that
     /// it means the same in every format and never reaches another namespace. The whole keyspace is walked, in bounded
-    /// batches, and where the store runs scripts once more before it, for the loads under way, so that none of them brings
-    /// back what was deleted; keys under the reserved prefix `ck:` are passed over, and keys written meanwhile may survive.
+    /// batches, and on a cluster once more before it, for the loads under way. None of them brings back what was deleted;
+    /// elsewhere the loads of other keys in the namespace are not stored either, if they take place at this moment, and are
+    /// made once more. Keys under the reserved prefix `ck:` are passed over, and keys written meanwhile may survive.
     ///
     /// # Errors
     /// [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for a text that starts with no built-in family (`*` too)
@@ -147,7 +148,10 @@ impl Invalidation {
     /// ```
     pub async fn delete_by_pattern(&self, text: &str) -> Result<u64> {
         let pattern = self.schema.pattern(text)?;
-        self.remove_matching(&pattern).await
+        let telling = self.telling(|| Cleared::Pattern(pattern.clone()));
+        let word = lease::word_of(&*self.store, &self.schema);
+        let removed = lease::remove_matching(&*self.store, &pattern, word.as_ref()).await;
+        Telling::end(telling, removed)
     }
 
     /// Deletes the keys that match a pattern made by a [`KeySchema`], with [`Pattern::raw`], or with
@@ -180,7 +184,7 @@ impl Invalidation {
     pub async fn delete_matching(&self, pattern: &Pattern) -> Result<u64> {
         if pattern.is_everything() {
             let telling = self.telling(|| Cleared::Everything);
-            let removed = lease::remove_matching(&*self.store, &self.schema.all_keys()).await;
+            let removed = lease::remove_matching(&*self.store, &self.schema.all_keys(), None).await;
             return Telling::end(telling, removed);
         }
         self.remove_matching(pattern).await
@@ -427,7 +431,10 @@ impl Invalidation {
 
     async fn remove_matching(&self, pattern: &Pattern) -> Result<u64> {
         let telling = self.telling(|| Cleared::Pattern(pattern.clone()));
-        Telling::end(telling, lease::remove_matching(&*self.store, pattern).await)
+        Telling::end(
+            telling,
+            lease::remove_matching(&*self.store, pattern, None).await,
+        )
     }
 
     fn telling(&self, cleared: impl FnOnce() -> Cleared) -> Option<Telling<'_>> {
@@ -439,7 +446,8 @@ impl Invalidation {
         if !self.store.capabilities().scripts {
             return Ok(listed); // it was a walk already
         }
-        match lease::remove_matching(&*self.store, keys).await {
+        let word = lease::word_of(&*self.store, &self.schema);
+        match lease::remove_matching(&*self.store, keys, word.as_ref()).await {
             Ok(others) => Ok(listed + others),
             Err(error) if listed > 0 => Err(error.with_may_have_applied(true)),
             Err(error) => Err(error),
@@ -456,7 +464,7 @@ impl Invalidation {
         if self.store.capabilities().scripts {
             return index::clear(&*self.store, root, also).await;
         }
-        lease::remove_matching(&*self.store, &keys()).await
+        lease::remove_matching(&*self.store, &keys(), None).await
     }
 
     fn check_scripts(&self, operation: &'static str) -> Result<()> {

@@ -135,7 +135,11 @@ async fn everything_means_the_namespace_and_spares_the_kits_own_keys() {
     );
     assert_eq!(
         names_in(&store).await,
-        ["blue:session:a:x", "ck:dirty:{red:session:a:x}"]
+        [
+            "blue:session:a:x",
+            "ck:cleared:{red:*}", // the word of the clearing above
+            "ck:dirty:{red:session:a:x}"
+        ]
     );
 
     let all = levels_of(&store, KeySchema::plain()).invalidation();
@@ -143,5 +147,8 @@ async fn everything_means_the_namespace_and_spares_the_kits_own_keys() {
         all.delete_matching(&Pattern::everything()).await.unwrap(),
         1
     );
-    assert_eq!(names_in(&store).await, ["ck:dirty:{red:session:a:x}"]);
+    assert_eq!(
+        names_in(&store).await,
+        ["ck:cleared:{red:*}", "ck:dirty:{red:session:a:x}"]
+    );
 }

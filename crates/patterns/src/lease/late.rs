@@ -38,11 +38,15 @@ pub(crate) async fn announce_clearing(store: &dyn Store, tag: &Root) -> Result<(
 
 /// Stores values whose leases are still held and whose late tags have not been invalidated since; answers for each whether it
 /// was stored.
-pub(crate) async fn fill(store: &dyn Store, fills: &[Fill]) -> Result<Vec<bool>> {
+pub(crate) async fn fill(
+    store: &dyn Store,
+    word: Option<&Key>,
+    fills: &[Fill],
+) -> Result<Vec<bool>> {
     if fills.iter().any(|fill| !fill.late.tags.is_empty()) {
         give_up_cleared(store, fills).await?;
     }
-    ops::fill(store, fills).await
+    ops::fill(store, word, fills).await
 }
 
 /// Gives the leases back whose late tags were cleared after they had been asked for, so that they cannot be filled.

@@ -23,7 +23,7 @@ use cachekit_store::Result;
 pub(crate) use self::{
     late::{Late, announce_clearing, fill},
     ops::{Fill, Take, Taken, Token, release, renew, take},
-    remove::{remove, remove_matching},
+    remove::{remove, remove_matching, word_of},
     scripts::end_lease,
 };
 

@@ -75,23 +75,28 @@ impl Fill {
 }
 
 /// Takes leases; answers for each, and the server's time in microseconds with it.
-pub(crate) async fn take(store: &dyn Store, takes: &[Take]) -> Result<Vec<(u64, Taken)>> {
+///
+/// `word` is the key that a clearing by pattern changes, where one script reaches it together with every key.
+pub(crate) async fn take(
+    store: &dyn Store,
+    word: Option<&Key>,
+    takes: &[Take],
+) -> Result<Vec<(u64, Taken)>> {
     let capabilities = store.capabilities();
     let (mut calls, mut entries) = (Vec::new(), Vec::new());
     for take in takes {
         let indices = Indices::of(capabilities, &take.key, &take.roots, &take.tags);
         let keys = [take.key.clone(), lease_of(&take.key)?];
-        let args = vec![
+        let mut args = vec![
             take.token.0.clone(),
             number(take.ttl.as_millis()),
             Bytes::from(take.seen.clone().unwrap_or_default()),
             number(take.life.as_millis()),
             take.key.to_bytes(),
         ];
-        calls.push(ScriptCall::new(
-            keys.into_iter().chain(indices.near).collect(),
-            args,
-        ));
+        args.extend(word.map(|_| Bytes::from_static(b"1")));
+        let keys = keys.into_iter().chain(word.cloned());
+        calls.push(ScriptCall::new(keys.chain(indices.near).collect(), args));
         let write = Write {
             key: take.key.clone(),
             roots: Roots::default(),
@@ -137,7 +142,11 @@ fn taken(reply: Reply) -> Result<(u64, Taken)> {
 }
 
 /// Stores values whose leases are still held; answers for each whether it was stored.
-pub(super) async fn fill(store: &dyn Store, fills: &[Fill]) -> Result<Vec<bool>> {
+pub(super) async fn fill(
+    store: &dyn Store,
+    word: Option<&Key>,
+    fills: &[Fill],
+) -> Result<Vec<bool>> {
     let capabilities = store.capabilities();
     let (mut calls, mut entries) = (Vec::new(), Vec::new());
     for Fill {
@@ -146,17 +155,16 @@ pub(super) async fn fill(store: &dyn Store, fills: &[Fill]) -> Result<Vec<bool>>
     {
         let indices = Indices::of(capabilities, &write.key, &write.roots, tags);
         let keys = [write.key.clone(), lease_of(&write.key)?];
-        let args = vec![
+        let mut args = vec![
             token.0.clone(),
             write.value.clone(),
             number(write.ttl.as_millis()),
             number(trim() as u64),
             write.key.to_bytes(),
         ];
-        calls.push(ScriptCall::new(
-            keys.into_iter().chain(indices.near).collect(),
-            args,
-        ));
+        args.extend(word.map(|_| Bytes::from_static(b"1")));
+        let keys = keys.into_iter().chain(word.cloned());
+        calls.push(ScriptCall::new(keys.chain(indices.near).collect(), args));
         let write = Write {
             key: write.key.clone(),
             roots: Roots::default(),

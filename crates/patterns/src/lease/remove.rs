@@ -2,11 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use cachekit_keys::{CompanionKind, Key, Pattern};
+use cachekit_keys::{CompanionKind, Key, KeySchema, Pattern, Ttl};
 use cachekit_store::{Error, Result, ScanRequest, ScriptCall, Store, StoreExt};
 
 use super::{lease_of, scripts::REMOVE};
 use crate::index::{BATCH, integer};
+
+/// How long the word of a clearing stays: no load that takes longer may be stored.
+const WORD: Ttl = Ttl::seconds(86_400);
+
+/// The key of the word of a schema's clearings by pattern, where one script reaches it together with every key.
+pub(crate) fn word_of(store: &dyn Store, schema: &KeySchema) -> Option<Key> {
+    let capabilities = store.capabilities();
+    (capabilities.scripts && !capabilities.clustered).then(|| schema.cleared())
+}
 
 /// Deletes values and ends the loads of them; answers how many values existed.
 ///
@@ -42,15 +51,24 @@ pub(crate) async fn remove(store: &dyn Store, keys: &[Key]) -> Result<u64> {
 
 /// Deletes all values that match, and ends the loads of them; answers how many values existed.
 ///
-/// The keyspace is walked twice: once over the leases, so that what was being loaded when this was called cannot be stored
-/// any more, and only then over the values, which thereby finds all that was stored before. The other way round a value
-/// could be stored behind the walk.
+/// What was being loaded when this was called must not be stored behind the walk. Where one script reaches any two keys, `word`
+/// is the key that all loads of the schema look at: it is changed first, and they are stored no more. Elsewhere, and for
+/// patterns that mean more than the schema's keys, the keyspace is walked twice: once over the leases, which end, and only then
+/// over the values, which thereby finds all that was stored before.
 ///
 /// # Errors
 /// Those of the store. Once values have been deleted, a later failure says that the change may have been applied.
-pub(crate) async fn remove_matching(store: &dyn Store, pattern: &Pattern) -> Result<u64> {
+pub(crate) async fn remove_matching(
+    store: &dyn Store,
+    pattern: &Pattern,
+    word: Option<&Key>,
+) -> Result<u64> {
     let mut removed = 0;
-    if store.capabilities().scripts {
+    if let Some(word) = word {
+        // Never the same twice, so that a load tells this clearing from any before.
+        let token = format!("{:032x}", fastrand::u128(..));
+        store.set_ttl(word, token.into(), WORD).await?;
+    } else if store.capabilities().scripts {
         end_matching(store, pattern, &mut removed)
             .await
             .map_err(|error| partly(error, removed))?;

@@ -15,6 +15,7 @@ struct Lessee<'s> {
     key: Key,
     roots: Roots,
     tokens: [Token; 2],
+    word: Key,
 }
 
 impl<'s> Lessee<'s> {
@@ -26,6 +27,7 @@ impl<'s> Lessee<'s> {
             key,
             roots,
             tokens,
+            word: schema.cleared(),
         }
     }
 
@@ -35,7 +37,8 @@ impl<'s> Lessee<'s> {
         let token = self.tokens[usize::from(random.bool())].clone();
         let value = Bytes::from(format!("value {}", random.u8(..3)));
         let lease = lease_of(&self.key)?;
-        Ok(match random.u8(..9) {
+        let word = random.bool().then_some(&self.word);
+        Ok(match random.u8(..10) {
             0..=2 => {
                 let seen = random.bool().then(|| sha1hex(&value));
                 let take_one = Take {
@@ -47,7 +50,7 @@ impl<'s> Lessee<'s> {
                     ttl,
                     life: ttl,
                 };
-                match take(self.store, &[take_one]).await?.remove(0).1 {
+                match take(self.store, word, &[take_one]).await?.remove(0).1 {
                     Taken::Found { value, expires_in } => {
                         format!("found {value:?} {}", expires_in.is_some())
                     }
@@ -68,13 +71,17 @@ impl<'s> Lessee<'s> {
                     since: Instant::now(),
                 };
                 let fill_one = Fill::new(write, &[], late, token);
-                format!("filled {:?}", fill(self.store, &[fill_one]).await?)
+                format!("filled {:?}", fill(self.store, word, &[fill_one]).await?)
             }
             5 => format!("renewed {}", renew(self.store, &lease, &token, ttl).await?),
             6 => format!(
                 "released {:?}",
                 release(self.store, &[(lease, token)]).await?
             ),
+            8 => {
+                self.store.set_ttl(&self.word, value, ttl).await?;
+                "cleared by a pattern".to_owned()
+            }
             7 => format!(
                 "removed {}",
                 remove(self.store, std::slice::from_ref(&self.key)).await?

@@ -237,7 +237,12 @@ where
 
     async fn take(&self, request: &Request<V>, seen: &Seen<V>, token: &Token) -> Result<Taken> {
         let base = self.access.base();
-        let taken = lease::take(&*base.store, &[self.wish(request, seen, token)]).await?;
+        let taken = lease::take(
+            &*base.store,
+            base.word().as_ref(),
+            &[self.wish(request, seen, token)],
+        )
+        .await?;
         let taken = taken.into_iter().next();
         let (now, taken) = taken.ok_or_else(|| Error::new(ErrorKind::Unexpected, "lease_take"))?;
         base.clock.learn(now);
@@ -304,7 +309,8 @@ where
         );
         // Whoever comes from now on may come after an invalidation that this value does not survive.
         flying.close();
-        let filled = lease::fill(&*self.access.base().store, &[fill]).await;
+        let base = self.access.base();
+        let filled = lease::fill(&*base.store, base.word().as_ref(), &[fill]).await;
         let cached = |origin| Cached::new(value, origin, Some(Duration::ZERO));
         match filled.map(|filled| filled.first() == Some(&true)) {
             Ok(true) => {

@@ -133,7 +133,7 @@ where
         let wishes = aboard.iter();
         let wishes = wishes.map(|one| self.wish(&one.request, &one.seen, &one.token));
         let (wishes, since): (Vec<_>, _) = (wishes.collect(), Instant::now());
-        let taken = match lease::take(&*base.store, &wishes).await {
+        let taken = match lease::take(&*base.store, base.word().as_ref(), &wishes).await {
             Ok(taken) => taken,
             Err(error) if is_away(&error) => {
                 return self.fly_many_unleased(aboard, loader, false).await;
@@ -307,7 +307,8 @@ where
             flights.push((flying, value));
             fills.push(fill);
         }
-        let filled = lease::fill(&*self.access.base().store, &fills).await;
+        let base = self.access.base();
+        let filled = lease::fill(&*base.store, base.word().as_ref(), &fills).await;
         let failed = filled.is_err();
         let filled = filled.unwrap_or_else(|_| vec![false; fills.len()]);
         for (((flying, value), fill), filled) in flights.into_iter().zip(&fills).zip(filled) {

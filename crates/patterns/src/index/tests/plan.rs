@@ -55,9 +55,7 @@ impl Side<'_> {
             .collect();
         let leases = chosen.iter().map(|key| lease_of(key).unwrap());
         let keys = [self.index.clone()].into_iter();
-        let keys = keys
-            .chain(chosen.iter().map(|key| Key::clone(key)))
-            .chain(leases);
+        let keys = keys.chain(chosen.iter().copied().cloned()).chain(leases);
         let mut args: Vec<Bytes> = vec!["1".into(), trim(random), condition(random)];
         args.extend(chosen.iter().map(|_| value(random)));
         args.extend(chosen.iter().map(|key| key.to_bytes()));

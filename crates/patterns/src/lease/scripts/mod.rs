@@ -1,8 +1,9 @@
 //! The scripts of a lease, each as Lua text and in Rust.
 //!
 //! A lease is a hash beside the key of the value: `token` names its holder, `seen` is the digest of the bytes that the key
-//! held when it was granted (empty where there were none), and `expiry` is when these were to expire, in milliseconds since
-//! the Unix epoch (empty where they were not). Its TTL ends it where the holder does not.
+//! held when it was granted (empty where there were none), `expiry` is when these were to expire, in milliseconds since
+//! the Unix epoch (empty where they were not), and `cleared` is the word of the last clearing by pattern (empty for none).
+//! Its TTL ends it where the holder does not, and so does a later word.
 
 mod fill;
 mod release;
@@ -23,6 +24,7 @@ pub(super) use self::{
 const TOKEN: &[u8] = b"token";
 const SEEN: &[u8] = b"seen";
 const EXPIRY: &[u8] = b"expiry";
+const CLEARED: &[u8] = b"cleared";
 
 /// What stands before the companion's name, `ck:lease:`, is as long as this.
 const PREFIX: usize = 9;
@@ -50,6 +52,25 @@ fn current(tx: &mut dyn Transaction, key: &Key) -> Result<Current> {
         Err(error) if error.kind() == ErrorKind::WrongType => Ok(Current::OtherType),
         Err(error) => Err(error),
     }
+}
+
+/// The word of the last clearing by pattern, and the indices behind its key: where a script's arguments go on to `last`, the
+/// key of the word comes before the indices.
+fn word<'k>(
+    tx: &mut dyn Transaction,
+    keys: &'k [Key],
+    args: &[Bytes],
+    last: usize,
+) -> Result<(Bytes, &'k [Key])> {
+    match (keys, args.len() > last) {
+        ([word, indices @ ..], true) => Ok((tx.get(word)?.unwrap_or_default(), indices)),
+        _ => Ok((Bytes::new(), keys)),
+    }
+}
+
+/// Whether there was no clearing by pattern since the lease was granted.
+fn is_valid(tx: &mut dyn Transaction, lease: &Key, word: &[u8]) -> Result<bool> {
+    Ok(tx.hget(lease, CLEARED)?.unwrap_or_default() == word)
 }
 
 /// Whether the lease is the token's.

@@ -4,16 +4,16 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use cachekit_store::{ExpireChange, KeyExpiry, Reply, Result, Script, Transaction};
 
-use super::{Current, EXPIRY, SEEN, TOKEN, current};
+use super::{CLEARED, Current, EXPIRY, SEEN, TOKEN, current, is_valid, word};
 use crate::index::{Entering, enter, life, parsed, wrong_arguments};
 
 /// Takes the lease of a key whose bytes are still those that the caller has seen, or are gone. Answers the time in
 /// microseconds, and then 0, the bytes and their PTTL where they are others; 1 and the lease's PTTL where someone holds it;
 /// 2 where it is the caller's now; 3 where the key is of another type.
 ///
-/// `KEYS`: the value's key, its lease's, then the indices. `ARGV`: the token, the lease's TTL in milliseconds, the digest of
-/// the bytes that the caller has seen (empty for none), how long the key stays in the indices, in milliseconds, and the member
-/// that names it there.
+/// `KEYS`: the value's key, its lease's, perhaps that of a word, then the indices. `ARGV`: the token, the lease's TTL in milliseconds, the digest of
+/// the bytes that the caller has seen (empty for none), how long the key stays in the indices, in milliseconds, the member
+/// that names it there, and one more if there is the key of a word: see [`word`].
 pub(in crate::lease) const TAKE: Script = Script::new(
     "lease_take",
     concat!(
@@ -26,7 +26,7 @@ pub(in crate::lease) const TAKE: Script = Script::new(
 .with_time();
 
 fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
-    let ([key, lease, indices @ ..], [token, _, seen, _, member]) = (keys, args) else {
+    let ([key, lease, rest @ ..], [token, _, seen, _, member, ..]) = (keys, args) else {
         return Err(wrong_arguments());
     };
     let now = Reply::Integer(i64::try_from(tx.now()).unwrap_or(i64::MAX));
@@ -43,9 +43,13 @@ fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
         let parts = vec![now, code(0), Reply::Bytes(bytes.clone()), millis(left)];
         return Ok(Reply::Array(parts));
     }
+    let (cleared, indices) = word(tx, rest, args, 5)?;
     match tx.pttl(lease)? {
         KeyExpiry::Missing => {}
-        left => return Ok(Reply::Array(vec![now, code(1), millis(left)])),
+        left if is_valid(tx, lease, &cleared)? => {
+            return Ok(Reply::Array(vec![now, code(1), millis(left)]));
+        }
+        _ => {}
     }
     for index in indices {
         let entering = Entering {
@@ -62,6 +66,7 @@ fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
         (Bytes::from_static(TOKEN), token.clone()),
         (Bytes::from_static(SEEN), digest),
         (Bytes::from_static(EXPIRY), expiry.into()),
+        (Bytes::from_static(CLEARED), cleared),
     ];
     tx.hset(lease, &fields)?;
     tx.pexpire(lease, ExpireChange::After(life(parsed(args, 1)?)?))?;
