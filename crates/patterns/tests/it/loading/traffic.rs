@@ -117,7 +117,7 @@ async fn call(cache: Trees, caller: usize, seen: Arc<Seen>) {
         let wish = seen.wishes.load(Ordering::Relaxed);
         let name = format!("file{}:{wish}", turn * 7 % KEYS);
         let key = ProjectKey::new(project(), KeyPath::new(&name).unwrap());
-        if turn % 50 == 0 {
+        if turn.is_multiple_of(50) {
             // What was there is loaded anew now and then. While the server is away this fails, as it says.
             let _ = cache.remove(&key).await;
         }
