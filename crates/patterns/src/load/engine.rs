@@ -168,6 +168,8 @@ where
             if let Some(flying) = flying {
                 let seen = Seen::of(&look);
                 let flight = Arc::clone(&self).fly(flying, request.clone(), seen, Mode::Load);
+                // Boxed, because it is large and would be copied several times on its way into the task.
+                let flight = Box::pin(flight);
                 if let Err(error) = tasks.spawn("load a value", flight) {
                     return stale.map(|hit| self.serve_stale(hit)).ok_or(error);
                 }

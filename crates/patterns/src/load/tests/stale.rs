@@ -96,12 +96,11 @@ async fn without_patience_a_stale_value_is_served_at_once_and_the_load_goes_on()
         let start = Instant::now();
         for _ in 0..3 {
             let loader = origin.after(secs(2));
-            let key = tree();
-            let cached = cache.fetch_with(&key, &options, |_| loader());
-            assert_eq!(cached.await.unwrap().origin, Origin::Stale);
+            let cached = cache.fetch_with(&tree(), &options, |_| loader()).await;
+            assert_eq!(cached.unwrap().origin, Origin::Stale);
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
-        settle().await; // the load begins
+        settle().await;
         advance(secs(2)).await;
         settle().await;
         assert_eq!(origin.calls(), 1);

@@ -16,7 +16,7 @@ async fn while_the_server_is_frozen_the_origin_answers_with_one_load_for_all_who
     let Some(server) = Server::start(Kind::Redis7).await.unwrap() else {
         return;
     };
-    let process = Process::start(&server.url(), &random_schema()).await;
+    let process = Process::start_impatient(&server.url(), &random_schema()).await;
     let origin = Origins::new();
     server.pause().await.unwrap();
     let start = Instant::now();
@@ -56,7 +56,7 @@ async fn a_server_killed_in_mid_load_costs_nobody_the_answer() {
     let Some(mut server) = Server::start(Kind::Redis7).await.unwrap() else {
         return;
     };
-    let process = Process::start(&server.url(), &random_schema()).await;
+    let process = Process::start_impatient(&server.url(), &random_schema()).await;
     let origin = Origins::new();
     let (cache, loader) = (process.cache.clone(), origin.clone());
     let first = tokio::spawn(async move { cache.fetch(&tree(), || loader.gated()).await });
@@ -102,7 +102,7 @@ async fn a_server_flushed_in_mid_load_keeps_nothing_of_it() {
     let Some(server) = Server::start(Kind::Redis7).await.unwrap() else {
         return;
     };
-    let process = Process::start(&server.url(), &random_schema()).await;
+    let process = Process::start_impatient(&server.url(), &random_schema()).await;
     let origin = Origins::new();
     let (cache, loader) = (process.cache.clone(), origin.clone());
     let first = tokio::spawn(async move { cache.fetch(&tree(), || loader.gated()).await });

@@ -17,7 +17,7 @@ async fn server(arguments: &[&str]) -> Option<Server> {
 /// Two processes of a fleet, and callers of both.
 async fn traffic(server: &Server) -> Traffic {
     let (url, schema) = (server.url(), random_schema());
-    let start = || Process::start(&url, &schema);
+    let start = || Process::start_impatient(&url, &schema);
     let (one, other) = tokio::join!(start(), start());
     let traffic = Traffic::start(&[one, other]);
     traffic.is_as_before().await;

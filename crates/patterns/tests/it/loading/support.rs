@@ -57,7 +57,15 @@ impl Process {
         schema: &KeySchema,
         options: impl FnOnce(CacheBuilder<ProjectKey, String>) -> CacheBuilder<ProjectKey, String>,
     ) -> Self {
-        Self::connect(RedisStore::builder(url), schema, options).await
+        // Patient, because a machine that is busy is no fault.
+        let store = RedisStore::builder(url).request_timeout(Duration::from_secs(20));
+        Self::connect(store, schema, options).await
+    }
+
+    /// A process that gives a server up soon.
+    pub(crate) async fn start_impatient(url: &str, schema: &KeySchema) -> Self {
+        let store = RedisStore::builder(url).request_timeout(Duration::from_millis(400));
+        Self::connect(store, schema, |cache| cache).await
     }
 
     /// A process that has no more rights than this user.
@@ -71,7 +79,6 @@ impl Process {
         schema: &KeySchema,
         options: impl FnOnce(CacheBuilder<ProjectKey, String>) -> CacheBuilder<ProjectKey, String>,
     ) -> Self {
-        let store = store.request_timeout(Duration::from_millis(400));
         let store = Arc::new(store.connect().await.unwrap());
         let shared = Arc::clone(&store) as Arc<dyn Store>;
         let builder = Cache::builder(Arc::clone(&shared), schema.clone())
