@@ -7,7 +7,10 @@ use cachekit_store::{Result, Tasks};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Engine, Request, Seen, is_away};
-use crate::{CacheCounts, Cached, Origin, access::{Found, Look}};
+use crate::{
+    CacheCounts, Cached, Origin,
+    access::{Found, Look},
+};
 
 impl<V> Engine<V>
 where
