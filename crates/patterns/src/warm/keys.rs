@@ -131,7 +131,7 @@ where
             if run.is_stopped() {
                 break;
             }
-            let has_room = loads.len() < options.concurrency;
+            let has_room = loads.len() < options.loads_at_once();
             if has_room && missing.is_empty() && !at_the_end {
                 match batches.next().await {
                     Some(batch) => self.sift(batch, &mut run, &mut missing).await,

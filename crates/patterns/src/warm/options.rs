@@ -22,7 +22,7 @@ use crate::{LoadOptions, WriteOptions};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WarmOptions {
-    pub(super) concurrency: usize,
+    concurrency: Option<usize>,
     pub(super) batch: usize,
     pub(super) loads_per_second: Option<u32>,
     pub(super) most_failures: Option<u64>,
@@ -35,7 +35,7 @@ pub struct WarmOptions {
 impl Default for WarmOptions {
     fn default() -> Self {
         Self {
-            concurrency: 8,
+            concurrency: None,
             batch: 500,
             loads_per_second: None,
             most_failures: None,
@@ -53,7 +53,7 @@ impl WarmOptions {
     /// The largest batch.
     pub const MAX_BATCH: usize = 10_000;
 
-    /// Eight loads or batches at once, batches of 500, no limit of the rate, and no end for failures.
+    /// Eight loads at once, or two batches of ready values; batches of 500, no limit of the rate, and no end for failures.
     ///
     /// # Examples
     /// See [`WarmOptions`].
@@ -63,13 +63,14 @@ impl WarmOptions {
     }
 
     /// Sets how many loads, or batches of ready values, are under way at once; from 1 to
-    /// [`MAX_CONCURRENCY`](Self::MAX_CONCURRENCY).
+    /// [`MAX_CONCURRENCY`](Self::MAX_CONCURRENCY). With two batches the store writes one while the next is being prepared; more
+    /// of them wait in its queue, and other callers behind them.
     ///
     /// # Examples
     /// See [`WarmOptions`].
     #[must_use]
     pub fn with_concurrency(mut self, most: usize) -> Self {
-        self.concurrency = most.clamp(1, Self::MAX_CONCURRENCY);
+        self.concurrency = Some(most.clamp(1, Self::MAX_CONCURRENCY));
         self
     }
 
@@ -156,6 +157,14 @@ impl WarmOptions {
     pub fn with_tags(mut self, tags: impl IntoIterator<Item = Tag>) -> Self {
         self.tags = tags.into_iter().collect();
         self
+    }
+
+    pub(super) fn loads_at_once(&self) -> usize {
+        self.concurrency.unwrap_or(8)
+    }
+
+    pub(super) fn batches_at_once(&self) -> usize {
+        self.concurrency.unwrap_or(2)
     }
 
     pub(super) fn load(&self) -> LoadOptions {

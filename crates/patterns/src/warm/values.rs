@@ -1,18 +1,22 @@
 //! Warming with ready values.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use cachekit_keys::KeyFamily;
-use cachekit_store::ErrorKind;
+use cachekit_store::{ErrorKind, Result};
 use futures_core::Stream;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::sleep;
 
 use super::{
     WarmOptions, WarmProgress, WarmReport,
     progress::{Outcome, Run},
 };
 use crate::{Cache, WriteOptions};
+
+/// Before the attempts to write a batch again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
 impl<K, V> Cache<K, V>
 where
@@ -22,7 +26,8 @@ where
     /// Stores ready values, in batches and as fast as the store takes them. What is there already stays.
     ///
     /// Keys enter the indices of their owners and tags as with every write. A value that cannot be stored is counted, and the
-    /// others of its batch are stored.
+    /// others of its batch are stored. A batch that found the store busy or away is written again, twice at most; what an earlier
+    /// attempt had stored counts as skipped then.
     ///
     /// A value that was read from its origin before an invalidation, and comes after it, is stored: nothing can tell. Where
     /// the origin changes meanwhile, [`warm`](Self::warm) by keys.
@@ -91,7 +96,7 @@ where
         let mut writes = FuturesUnordered::new();
         let mut at_the_end = false;
         loop {
-            if !at_the_end && !run.is_stopped() && writes.len() < options.concurrency {
+            if !at_the_end && !run.is_stopped() && writes.len() < options.batches_at_once() {
                 match batches.next().await {
                     Some(batch) => {
                         let first = run.take(batch.len());
@@ -112,7 +117,7 @@ where
     }
 
     async fn write_batch(&self, batch: Vec<(K, V)>, options: &WriteOptions) -> Vec<Outcome> {
-        match self.set_many_with(&batch, options).await {
+        match self.set_repeatedly(&batch, options).await {
             Ok(written) => written.into_iter().map(outcome).collect(),
             // Nothing was sent, for the sake of one value.
             Err(error) if is_one_values(error.kind()) => {
@@ -128,6 +133,17 @@ where
                 batch.iter().map(failed).collect()
             }
         }
+    }
+
+    /// Writes a batch, and again where the store was busy or away: writing the same twice does no harm.
+    async fn set_repeatedly(&self, batch: &[(K, V)], options: &WriteOptions) -> Result<Vec<bool>> {
+        for pause in PAUSES {
+            match self.set_many_with(batch, options).await {
+                Err(error) if error.is_retryable() => sleep(pause).await,
+                other => return other,
+            }
+        }
+        self.set_many_with(batch, options).await
     }
 }
 

@@ -88,7 +88,8 @@ async fn ready_values_are_written_in_batches_with_their_indices() {
         assert!(report.completed, "{bed:?}: {report:?}");
         assert_eq!(
             (progress.stored, progress.skipped, progress.position),
-            (2_999, 1, 3_000)
+            (2_999, 1, 3_000),
+            "{bed:?}: {report:?}"
         );
         assert_eq!(cache.get(&key(3)).await.unwrap(), Some(100));
         assert_eq!(cache.get(&key(2_999)).await.unwrap(), Some(2_999));
