@@ -8,8 +8,8 @@ use std::{
 use bytes::Bytes;
 use cachekit_keys::{HitKey, HitWindow, Key, KeySchema, Namespace};
 use cachekit_store::{
-    CacheReads, CallOutcome, ErrorKind, Event, Fault, FaultPlan, FaultRule, MemoryStore, Observer,
-    Reply, Result, Script, ScriptCall, Store, Transaction,
+    CacheReads, CallOutcome, ErrorKind, Event, Fault, FaultPlan, FaultRule, MemoryStore,
+    Namespaced, Observer, Reply, Result, Script, ScriptCall, Store, Transaction,
 };
 use tokio::time::advance;
 
@@ -61,6 +61,25 @@ async fn namespaces_are_counted_apart() {
     staging.flush().await.unwrap();
     assert_eq!(staging.stats().await.unwrap().total_hits, 1);
     assert_eq!(canary.stats().await.unwrap().total_hits, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_is_one_slots_on_a_cluster_and_goes_through_a_layer_that_renames() {
+    let clustered = MemoryStore::builder().clustered(true).build();
+    let tenant = Namespace::new("tenant").unwrap();
+    let renamed = Namespaced::new(memory(), &tenant);
+    let stores: [Arc<dyn Store>; 2] = [Arc::new(clustered), Arc::new(renamed)];
+    for store in stores {
+        for schema in [KeySchema::plain(), KeySchema::sharded()] {
+            let namespace = Namespace::new(format!("{:?}", schema.format())).unwrap();
+            let schema = schema.with_namespace(namespace);
+            let (hits, _) = HitTracker::new(Arc::clone(&store), schema, HitOptions::new());
+            hits.track_hit(&tree());
+            hits.flush().await.unwrap();
+            let all = hits.stats_of(HitRange::all()).await.unwrap();
+            assert_eq!(all.total_hits, 1);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
