@@ -81,7 +81,7 @@ impl Bench {
             cache,
             raw,
             payload,
-            raw_keys: Arc::new(keys.iter().map(|key| text(key)).collect()),
+            raw_keys: Arc::new(keys.iter().map(text).collect()),
             keys: Arc::new(keys),
             projects: AtomicUsize::new(0),
         })
