@@ -263,7 +263,7 @@ where
     /// let values = cache
     ///     .get_or_load_many_with(&keys, &options, |missing: Vec<ProjectKey>| async move {
     ///         // One row is there and another one cannot be read: that fails its key alone.
-    ///         let rows = missing.into_iter().map(|key| match key.project().as_str() {
+    ///         let rows = missing.into_iter().map(|key| match key.project().as_encoded() {
     ///             "a" => (key, Ok(1)),
     ///             _ => (key, Err("locked")),
     ///         });
