@@ -107,7 +107,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Runs one script many times in one round trip; answers in the order of the calls.
     ///
-    /// Each run is atomic, the batch is not: the same holds for a run that fails as for [`Store::set_many`].
+    /// Each run is atomic, the batch is not: the same holds for a run that fails as for [`Store::set_many`]. The runs of a
+    /// batch take place in any order.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] without the capability `scripts`; [`ErrorKind::CrossSlot`] where

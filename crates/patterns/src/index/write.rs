@@ -1,5 +1,7 @@
 //! Writing values together with their members.
 
+use std::{borrow::Cow, collections::HashSet};
+
 use bytes::Bytes;
 use cachekit_keys::{Key, Root, Roots, Tag, Ttl};
 use cachekit_store::{
@@ -163,11 +165,11 @@ impl<'a> Writer<'a> {
         written: &mut [bool],
     ) -> Result<()> {
         let mut calls = Vec::new();
-        let mut chunks: Vec<&[usize]> = Vec::new();
+        let mut chunks: Vec<Vec<usize>> = Vec::new();
         for group in groups {
-            for chunk in group.places.chunks(BATCH) {
+            for chunk in self.places(group, writes).chunks(BATCH) {
                 calls.push(self.set_many_call(writes, &group.indices.near, chunk)?);
-                chunks.push(chunk);
+                chunks.push(chunk.to_vec());
             }
         }
         if calls.is_empty() {
@@ -185,6 +187,22 @@ impl<'a> Writer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Which writes of a group are sent. Runs of a script come in no certain order: where a group takes several, the last write
+    /// to a key stands for those before it.
+    fn places<'g>(&self, group: &'g Group<'_>, writes: &[Write]) -> Cow<'g, [usize]> {
+        let is_plain = matches!(self.condition, Condition::Always);
+        if group.places.len() <= BATCH || !is_plain {
+            return Cow::Borrowed(&group.places);
+        }
+        let mut seen = HashSet::with_capacity(group.places.len());
+        let from_the_end = group.places.iter().rev().copied();
+        let mut last: Vec<usize> = from_the_end
+            .filter(|&place| seen.insert(&writes[place].key))
+            .collect();
+        last.reverse();
+        Cow::Owned(last)
     }
 
     fn set_many_call(&self, writes: &[Write], near: &[Key], chunk: &[usize]) -> Result<ScriptCall> {

@@ -209,6 +209,33 @@ async fn a_condition_holds_within_a_batch_as_in_a_row_of_writes() {
     .await;
 }
 
+/// More keys than fit into one run of the script, of which any one may take another way to the server than its neighbours.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_of_a_batchs_writes_to_one_key_wins_however_long_the_batch() {
+    everywhere(|bed| async move {
+        let session = bed.session("a");
+        for round in 0..50_u32 {
+            let name = |n: u32| {
+                if n == 599 {
+                    "n0".to_owned()
+                } else {
+                    format!("n{n}")
+                }
+            };
+            let writes: Vec<(String, u32)> =
+                (0..600).map(|n| (name(n), 1_000 * round + n)).collect();
+            let written = session
+                .set_many_with(&writes, &WriteOptions::new())
+                .await
+                .unwrap();
+            assert_eq!(written.iter().filter(|written| **written).count(), 600);
+            let found = session.get::<u32>("n0").await.unwrap();
+            assert_eq!(found, Some(1_000 * round + 599), "{bed:?}, round {round}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_key_that_was_removed_alone_stays_listed_and_does_no_harm() {
     everywhere(|bed| async move {
