@@ -196,7 +196,8 @@ impl<K, V> CacheBuilder<K, V> {
         self
     }
 
-    /// How long a load may take; 30 s by default. Then it is ended, which is an error for those who wait for it.
+    /// How long a load may take; 30 s by default. Then it is ended, which is an error for those who wait for it. What took
+    /// longer than a day to load is not stored.
     ///
     /// # Examples
     /// See [`stale_for`](Self::stale_for).

@@ -15,7 +15,7 @@ use cachekit_keys::{Key, Root, Ttl};
 use cachekit_store::{Result, Store, StoreExt};
 use tokio::time::Instant;
 
-use super::{lease_of, ops, ops::Fill};
+use super::{lease_of, ops, ops::Fill, remove::PATTERN_WORD};
 use crate::index::Notes;
 
 /// How long a word is left: no load that took longer can be stored with tags that were not known before.
@@ -37,7 +37,7 @@ pub(crate) async fn announce_clearing(store: &dyn Store, tag: &Root) -> Result<(
 }
 
 /// Stores values whose leases are still held and whose late tags have not been invalidated since; answers for each whether it
-/// was stored.
+/// was stored. One that took longer than the word of a clearing stays is not.
 pub(crate) async fn fill(
     store: &dyn Store,
     word: Option<&Key>,
@@ -46,6 +46,7 @@ pub(crate) async fn fill(
     if fills.iter().any(|fill| !fill.late.tags.is_empty()) {
         give_up_cleared(store, fills).await?;
     }
+    give_up(store, fills.iter().filter(|fill| has_outlived_words(fill))).await?;
     ops::fill(store, word, fills).await
 }
 
@@ -78,8 +79,17 @@ async fn give_up_cleared(store: &dyn Store, fills: &[Fill]) -> Result<()> {
         !fill.late.tags.is_empty()
             && (age >= WORD.as_duration() || words.any(|word| word.is_some_and(|word| word <= age)))
     };
-    let cleared = fills.iter().filter(|fill| is_cleared(fill));
-    let leases = cleared.map(|fill| Ok((lease_of(&fill.write.key)?, fill.token.clone())));
+    give_up(store, fills.iter().filter(|fill| is_cleared(fill))).await
+}
+
+/// Whether a clearing by pattern may have left word after the lease was taken, and the word have expired since.
+fn has_outlived_words(fill: &Fill) -> bool {
+    fill.late.since.elapsed().saturating_add(SLACK) >= PATTERN_WORD.as_duration()
+}
+
+/// Gives the leases of fills back, so that these are refused.
+async fn give_up<'f>(store: &dyn Store, fills: impl Iterator<Item = &'f Fill>) -> Result<()> {
+    let leases = fills.map(|fill| Ok((lease_of(&fill.write.key)?, fill.token.clone())));
     let leases = leases.collect::<Result<Vec<_>>>()?;
     if !leases.is_empty() {
         ops::release(store, &leases).await?;

@@ -8,8 +8,8 @@ use cachekit_store::{Error, Result, ScanRequest, ScriptCall, Store, StoreExt};
 use super::{lease_of, scripts::REMOVE};
 use crate::index::{BATCH, integer};
 
-/// How long the word of a clearing stays: no load that takes longer may be stored.
-const WORD: Ttl = Ttl::seconds(86_400);
+/// How long the word of a clearing stays: no load that takes longer is stored.
+pub(super) const PATTERN_WORD: Ttl = Ttl::seconds(86_400);
 
 /// The key of the word of a schema's clearings by pattern, where one script reaches it together with every key.
 pub(crate) fn word_of(store: &dyn Store, schema: &KeySchema) -> Option<Key> {
@@ -67,7 +67,7 @@ pub(crate) async fn remove_matching(
     if let Some(word) = word {
         // Never the same twice, so that a load tells this clearing from any before.
         let token = format!("{:032x}", fastrand::u128(..));
-        store.set_ttl(word, token.into(), WORD).await?;
+        store.set_ttl(word, token.into(), PATTERN_WORD).await?;
     } else if store.capabilities().scripts {
         end_matching(store, pattern, &mut removed)
             .await

@@ -115,6 +115,20 @@ async fn a_value_that_expires_by_itself_during_its_load_does_not_refuse_the_new_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_load_that_outlives_what_a_clearing_leaves_behind_is_not_stored() {
+    let (store, origin) = (Arc::default(), Origins::default());
+    let patient = builder(&store).hard_timeout(secs(200_000));
+    let cache = patient.build().unwrap();
+    let (starter, loader) = (cache.clone(), origin.after(secs(90_000)));
+    let call = tokio::spawn(async move { starter.fetch(&tree(), loader).await });
+    settle().await;
+    let all = invalidation(&store);
+    all.delete_by_pattern("project:proj456:*").await.unwrap();
+    assert_eq!(call.await.unwrap().unwrap().value.as_deref(), Some("v0"));
+    assert_eq!(cache.get(&tree()).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn removals_count_values_and_not_leases() {
     let (store, origin) = (Arc::default(), Origins::default());
     let (cache, all) = (builder(&store).build().unwrap(), invalidation(&store));
