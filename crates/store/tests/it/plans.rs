@@ -10,7 +10,7 @@ use cachekit_store::{
 use cachekit_testkit::{
     RawClient,
     chaos::Proxy,
-    server::{Kind, SharedServer, acl::AclUser},
+    server::{Kind, Server, SharedServer, acl::AclUser},
 };
 
 /// Counts its runs, and answers who ran it: 1 is the plan, 2 the script, which is to be run where the second key exists.
@@ -153,4 +153,69 @@ async fn a_lost_answer_is_not_followed_by_the_script() {
     cut.happened().await;
     assert!(error.may_have_applied(), "{error}");
     assert_eq!(counted(&store, &keys).await.unwrap(), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropped_calls_leave_every_other_caller_its_own_answer() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let (dropped, kept) = (keys(), keys());
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..1_000 {
+        let (caller, keys) = (store.clone(), dropped.clone());
+        tasks.spawn(async move {
+            let pause = Duration::from_micros(fastrand::u64(0..300));
+            let _ = tokio::time::timeout(pause, bump(&caller, &keys)).await;
+        });
+        let (caller, keys) = (store.clone(), kept.clone());
+        tasks.spawn(async move {
+            assert_eq!(bump(&caller, &keys).await.unwrap(), Reply::Integer(1));
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    assert_eq!(counted(&store, &kept).await.unwrap(), "1000");
+    // Each was carried out as a whole or not at all, and none of them by the script as well.
+    let found = counted(&store, &dropped).await.unwrap_or_default();
+    let found: u32 = std::str::from_utf8(&found)
+        .unwrap()
+        .parse()
+        .unwrap_or_default();
+    assert!(found <= 1_000, "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_server_is_given_up_at_the_deadline_and_carries_a_call_out_once() {
+    let Some(server) = Server::start(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let store = RedisStore::builder(&server.url()).request_timeout(Duration::from_millis(300));
+    let (store, keys) = (store.connect().await.unwrap(), keys());
+    assert_eq!(bump(&store, &keys).await.unwrap(), Reply::Integer(1));
+    server.pause().await.unwrap();
+    let start = tokio::time::Instant::now();
+    let error = bump(&store, &keys).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.may_have_applied()),
+        (ErrorKind::Timeout, true)
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
+    server.resume().await.unwrap();
+    let found = loop {
+        if let Ok(found) = store.get(&keys.0).await {
+            break found.unwrap();
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "the store did not come back"
+        );
+    };
+    assert!(found == "1" || found == "2", "{found:?}");
 }
