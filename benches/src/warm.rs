@@ -9,7 +9,10 @@ use std::{
     time::Instant,
 };
 
-use cachekit::{Cache, CacheKit, ProjectId, ProjectKey, Ttl};
+use cachekit::{
+    Cache, CacheKit, ProjectId, ProjectKey, Ttl,
+    patterns::{WarmOptions, each},
+};
 use cachekit_testkit::server::Server;
 use redis::aio::MultiplexedConnection;
 
@@ -110,12 +113,12 @@ impl Bench {
     }
 }
 
-/// What a user calls to fill a cache.
+/// What a user calls to fill a cache. The peer's commands overwrite too.
 async fn warm(cache: &Cache<ProjectKey, Payload>, values: Vec<(ProjectKey, Payload)>) -> usize {
-    for chunk in values.chunks(1_000) {
-        assert!(cache.set_many(chunk).await.is_ok());
-    }
-    values.len()
+    let over = WarmOptions::new().overwriting();
+    let report = cache.warm_values_with(each(values), &over, |_| {}).await;
+    assert_eq!(report.progress.stored, VALUES as u64);
+    VALUES
 }
 
 fn keys(project: &ProjectId) -> Vec<ProjectKey> {

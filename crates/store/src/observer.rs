@@ -134,6 +134,20 @@ pub enum Event<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// The announcement of an invalidation was given up, for who reports it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::{Error, ErrorKind, Event};
+    ///
+    /// let error = Error::new(ErrorKind::PermissionDenied, "publish");
+    /// assert!(matches!(Event::announcement_failed(&error), Event::AnnouncementFailed { .. }));
+    /// ```
+    #[must_use]
+    pub const fn announcement_failed(error: &'a Error) -> Self {
+        Self::AnnouncementFailed { error }
+    }
+
     /// Keys were looked up in a cache, for who reports it.
     ///
     /// # Examples
@@ -240,22 +254,6 @@ impl CacheReads {
             misses,
             ..Self::hits(0)
         }
-    }
-}
-
-impl<'a> Event<'a> {
-    /// The announcement of an invalidation was given up, for who reports it.
-    ///
-    /// # Examples
-    /// ```
-    /// use cachekit_store::{Error, ErrorKind, Event};
-    ///
-    /// let error = Error::new(ErrorKind::PermissionDenied, "publish");
-    /// assert!(matches!(Event::announcement_failed(&error), Event::AnnouncementFailed { .. }));
-    /// ```
-    #[must_use]
-    pub const fn announcement_failed(error: &'a Error) -> Self {
-        Self::AnnouncementFailed { error }
     }
 }
 

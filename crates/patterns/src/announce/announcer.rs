@@ -121,20 +121,9 @@ impl Announcer {
     /// See [`Announcer`].
     #[must_use]
     pub fn new(store: Arc<dyn Store>, schema: KeySchema) -> Self {
-        let shared = Shared {
-            store,
-            channel: schema.channel_name(&Channel::CACHE_INVALIDATION),
-            origin: format!("{:016x}", fastrand::u64(..)),
-            observers: Observers::none(),
-            queue: Mutex::default(),
-            settled: Notify::new(),
-            number: AtomicU64::new(0),
-            published: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            silent_until: Mutex::new(None),
-        };
+        let channel = schema.channel_name(&Channel::CACHE_INVALIDATION);
         Self {
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared::new(store, channel)),
             tasks: Tasks::new(),
             announce: Announce::default(),
         }
@@ -236,17 +225,11 @@ impl Announcer {
     }
 
     fn anew(self, change: impl FnOnce(&mut Shared)) -> Self {
+        let old = &self.shared;
         let mut shared = Shared {
-            store: Arc::clone(&self.shared.store),
-            channel: self.shared.channel.clone(),
-            origin: self.shared.origin.clone(),
-            observers: self.shared.observers.clone(),
-            queue: Mutex::default(),
-            settled: Notify::new(),
-            number: AtomicU64::new(0),
-            published: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            silent_until: Mutex::new(None),
+            origin: old.origin.clone(),
+            observers: old.observers.clone(),
+            ..Shared::new(Arc::clone(&old.store), old.channel.clone())
         };
         change(&mut shared);
         Self {
@@ -368,6 +351,22 @@ impl Drop for Serving {
 }
 
 impl Shared {
+    /// Nothing queued, counted or told, under a random name.
+    fn new(store: Arc<dyn Store>, channel: Bytes) -> Self {
+        Self {
+            store,
+            channel,
+            origin: format!("{:016x}", fastrand::u64(..)),
+            observers: Observers::none(),
+            queue: Mutex::default(),
+            settled: Notify::new(),
+            number: AtomicU64::new(0),
+            published: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            silent_until: Mutex::new(None),
+        }
+    }
+
     async fn publish(&self, cleared: Cleared) {
         if self.is_silent() {
             self.failed.fetch_add(1, Ordering::Relaxed);

@@ -1,12 +1,16 @@
 //! The Redis store over TLS: who trusts whom, and what is said where nobody does.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use cachekit_keys::{Key, Ttl};
 use cachekit_store::{Error, ErrorKind, RedisStore, SetOptions, Store};
 use cachekit_testkit::{
     RawClient,
+    conformance::{self, RedisSubject},
     server::{Certificates, ClientAuth, Kind, TlsServer},
 };
 use tokio::{
@@ -62,6 +66,25 @@ async fn a_server_of_a_trusted_authority_is_used_on_redis_8() {
 #[tokio::test]
 async fn a_server_of_a_trusted_authority_is_used_on_valkey_8() {
     trusted_on(Kind::Valkey8).await;
+}
+
+async fn conformance_over_tls_on(kind: Kind) {
+    let Some(server) = TlsServer::start(kind).await.unwrap() else {
+        return;
+    };
+    let builder = RedisStore::builder(&server.url()).tls_ca(server.certificates().ca_pem());
+    let subject = RedisSubject::new(builder, &server.plain_url()).await;
+    conformance::run(Arc::new(subject.unwrap())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance_over_tls_on_redis_7() {
+    conformance_over_tls_on(Kind::Redis7).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance_over_tls_on_valkey_8() {
+    conformance_over_tls_on(Kind::Valkey8).await;
 }
 
 #[tokio::test]

@@ -2,51 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use cachekit_keys::{Key, Ttl};
 use cachekit_store::{
     ErrorKind, ExpireChange, Increment, KeyExpiry, RedisStore, Reply, Script, ScriptCall, Store,
 };
 use cachekit_testkit::{
     RawClient,
-    conformance::{self, Subject},
-    server::{ClusterServer, Kind},
+    conformance::{self, RedisSubject},
+    server::{ClusterServer, Kind, acl::AclUser},
 };
 
 use super::{connect, fill, keys, values};
-
-/// A cluster under the conformance cases.
-#[derive(Debug)]
-struct ClusterSubject {
-    url: String,
-    store: RedisStore,
-}
-
-#[async_trait]
-impl Subject for ClusterSubject {
-    fn store(&self) -> Arc<dyn Store> {
-        Arc::new(self.store.clone())
-    }
-
-    async fn open(&self) -> Arc<dyn Store> {
-        Arc::new(RedisStore::connect(&self.url).await.unwrap())
-    }
-
-    async fn put_list(&self, key: &Key) {
-        const PUSH: Script = Script::new("push", "return redis.call('RPUSH', KEYS[1], 'element')");
-        let call = ScriptCall::new(vec![key.clone()], Vec::new());
-        let pushed = self.store.run_script(&PUSH, &[call]).await.unwrap();
-        assert_eq!(pushed, [Reply::Integer(1)]);
-    }
-}
 
 async fn conformance_on(kind: Kind) {
     let Some(cluster) = ClusterServer::start(kind).await.unwrap() else {
         return;
     };
-    let url = cluster.url();
-    let store = RedisStore::connect(&url).await.unwrap();
-    conformance::run(Arc::new(ClusterSubject { url, store })).await;
+    let subject = RedisSubject::connect(&cluster.url()).await.unwrap();
+    conformance::run(Arc::new(subject)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,6 +35,18 @@ async fn conformance_on_a_cluster_of_redis_8() {
 #[tokio::test(flavor = "multi_thread")]
 async fn conformance_on_a_cluster_of_valkey_8() {
     conformance_on(Kind::Valkey8).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance_as_a_user_with_the_rights_of_the_kit_on_a_cluster() {
+    let Some(cluster) = ClusterServer::start(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let url = cluster.url();
+    let user = AclUser::create(&url, &["t*"], &["*"]).unwrap();
+    let builder = RedisStore::builder(&url).user(user.name(), user.password());
+    let subject = RedisSubject::new(builder, &url).await.unwrap();
+    conformance::run(Arc::new(subject)).await;
 }
 
 #[tokio::test]
