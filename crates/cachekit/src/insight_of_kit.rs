@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use cachekit_insight::{CacheStats, HitOptions, HitRange, HitTracker, HotKey, HotKeys};
 use cachekit_keys::{KeyFamily, KeySchema};
+#[cfg(feature = "patterns")]
+use cachekit_patterns::{Cache, KeepWarm, Loaded};
 use cachekit_store::{
     CacheReads, Error, ErrorKind, Event, Observer, Observers, Result, Store, Tasks,
 };
+#[cfg(feature = "patterns")]
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::Handle;
 
 use crate::CacheKit;
@@ -165,6 +169,46 @@ impl CacheKit {
     pub fn hot_keys<K: KeyFamily>(&self, n: usize) -> Vec<HotKey> {
         let hot_keys = self.insight.hot_keys.as_ref();
         hot_keys.map_or_else(Vec::new, |hot_keys| hot_keys.hottest(K::name(), n))
+    }
+
+    /// A worker that keeps the keys in `cache` that this process asks for most, among those of its family: it loads them before
+    /// they expire, and puts them back after a flush. Nothing is spawned: run it on [`tasks`](Self::tasks).
+    ///
+    /// # Errors
+    /// [`Configuration`](ErrorKind::Configuration) where nobody [watches](crate::CacheKitBuilder::watch_hot_keys) for hot keys.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, HotKeys, ProjectKey};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let kit = CacheKit::builder().watch_hot_keys(HotKeys::new()).build()?;
+    /// let trees = kit.cache::<ProjectKey, u32>().build()?;
+    /// let worker = kit.keep_warm(&trees, |_: ProjectKey| async { Ok::<_, std::io::Error>(7) })?;
+    /// kit.tasks().spawn_until_stopped("keep trees warm", |stop| worker.run(stop))?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "patterns")]
+    pub fn keep_warm<K, V, F, Fut, T, E>(
+        &self,
+        cache: &Cache<K, V>,
+        loader: F,
+    ) -> Result<KeepWarm<K, V>>
+    where
+        K: KeyFamily + Clone + Send + Sync + 'static,
+        V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        F: Fn(K) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = std::result::Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Some(hot_keys) = self.insight.hot_keys.clone() else {
+            return Err(Error::new(ErrorKind::Configuration, "keep_warm")
+                .with_detail("nobody watches for hot keys"));
+        };
+        let schema = self.schema.clone();
+        let hottest = move |most: usize| hot_keys.hottest_of::<K>(&schema, most);
+        Ok(cache.keep_warm(hottest, loader))
     }
 
     /// What counts hits: for caches made without the kit, whose observer it can be.

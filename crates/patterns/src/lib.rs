@@ -71,5 +71,5 @@ pub use self::{
     load::{Cached, LoadContext, LoadOptions, Loaded, Origin, Refresh},
     lookup::Lookup,
     options::WriteOptions,
-    warm::{HotKeys, KeepWarm, WarmOptions, WarmProgress, WarmReport, each},
+    warm::{HotKeySource, KeepWarm, WarmOptions, WarmProgress, WarmReport, each},
 };

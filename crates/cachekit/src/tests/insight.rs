@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cachekit_store::{Fault, FaultPlan, FaultRule, Faults, StopSignal};
+use cachekit_store::{Fault, FaultPlan, FaultRule, Faults, StopSignal, StoreExt};
 
 use crate::{
     CacheKit, CacheKitBuilder, ErrorKind, HitOptions, HotKeys, MemoryStore, ProjectId, ProjectKey,
-    Store,
+    Store, Ttl,
 };
 
 fn over(store: &Arc<MemoryStore>) -> CacheKitBuilder {
@@ -105,4 +105,30 @@ async fn hot_keys_are_those_that_the_caches_are_asked_for() {
         tree()
     );
     assert!(CacheKit::memory().hot_keys::<ProjectKey>(1).is_empty());
+}
+
+#[cfg(feature = "patterns")]
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_most_stays_warm_through_its_expiry_and_a_flush() {
+    let hot = HotKeys::builder().sample(1).build();
+    let kit = CacheKit::builder().watch_hot_keys(hot).build().unwrap();
+    let trees = kit.cache::<ProjectKey, u32>().ttl(Ttl::seconds(60));
+    let trees = trees.build().unwrap();
+    for _ in 0..5 {
+        trees.get(&tree()).await.unwrap();
+    }
+    let loader = |_: ProjectKey| async { Ok::<_, std::io::Error>(7) };
+    let worker = kit.keep_warm(&trees, loader).unwrap().keys(1);
+    kit.tasks()
+        .spawn_until_stopped("keep warm", |stop| worker.run(stop))
+        .unwrap();
+    for minute in 0..5 {
+        // Looked at without the cache, so that these looks do not keep the key hot.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let key = kit.schema().key(&tree());
+        assert!(kit.store().get(&key).await.unwrap().is_some(), "{minute}");
+        kit.store().delete_one(&key).await.unwrap();
+    }
+    let nobody_watches = CacheKit::memory().keep_warm(&trees, loader).unwrap_err();
+    assert_eq!(nobody_watches.kind(), ErrorKind::Configuration);
 }

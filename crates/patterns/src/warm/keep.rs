@@ -19,13 +19,13 @@ use crate::{
 ///
 /// # Examples
 /// See [`KeepWarm`].
-pub trait HotKeys<K>: Send + Sync + 'static {
+pub trait HotKeySource<K>: Send + Sync + 'static {
     /// The keys that are asked for most, the first most of all; `most` of them at most. Called at each look, and must not
     /// block.
     fn hottest(&self, most: usize) -> Vec<K>;
 }
 
-impl<K, F: Fn(usize) -> Vec<K> + Send + Sync + 'static> HotKeys<K> for F {
+impl<K, F: Fn(usize) -> Vec<K> + Send + Sync + 'static> HotKeySource<K> for F {
     fn hottest(&self, most: usize) -> Vec<K> {
         self(most)
     }
@@ -69,7 +69,7 @@ impl<K, F: Fn(usize) -> Vec<K> + Send + Sync + 'static> HotKeys<K> for F {
 pub struct KeepWarm<K, V> {
     /// With a tracker of its own: a task that held a handle of the tracker it runs on would keep that from ending.
     cache: Cache<K, V>,
-    source: Box<dyn HotKeys<K>>,
+    source: Box<dyn HotKeySource<K>>,
     loader: Box<dyn Fn(K) -> Slot<V> + Send + Sync>,
     interval: Duration,
     keys: usize,
@@ -87,7 +87,7 @@ where
     ///
     /// # Examples
     /// See [`KeepWarm`].
-    pub fn keep_warm<F, Fut, T, E>(&self, source: impl HotKeys<K>, loader: F) -> KeepWarm<K, V>
+    pub fn keep_warm<F, Fut, T, E>(&self, source: impl HotKeySource<K>, loader: F) -> KeepWarm<K, V>
     where
         F: Fn(K) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,

@@ -26,7 +26,7 @@ use futures_core::Stream;
 use futures_util::stream;
 
 pub use self::{
-    keep::{HotKeys, KeepWarm},
+    keep::{HotKeySource, KeepWarm},
     options::WarmOptions,
     progress::{WarmProgress, WarmReport},
 };
