@@ -1,10 +1,10 @@
 //! Random calls of the scripts leave the same numbers and lifetimes behind in memory and on servers, and answer the same.
 
 use cachekit_keys::HitCount;
-use cachekit_store::{MemoryStore, RedisStore, Reply, Script};
+use cachekit_store::{Reply, Script};
 use cachekit_testkit::{
-    equivalence::{self, Answer, Blob, Call, Comparison, Config, Draw, ScriptFamily, Side},
-    server::{Kind, Server},
+    equivalence::{Answer, Blob, Call, Draw, ScriptFamily, check_family},
+    server::Kind,
 };
 
 use crate::scripts::{ADD, READ};
@@ -56,29 +56,17 @@ impl ScriptFamily for Hits {
     }
 }
 
-async fn compare_with(kind: Kind) {
-    let Some(server) = Server::start(kind).await.unwrap() else {
-        return;
-    };
-    let redis = Side::redis(&RedisStore::builder(&server.url())).unwrap();
-    let comparison = Comparison::new(Side::memory(MemoryStore::new), redis).with_family(Hits);
-    let config = Config::from_environment(OPERATIONS);
-    if let Err(difference) = equivalence::run(&config, &comparison).await {
-        panic!("{kind}: {difference}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_scripts_bodies_agree_with_redis_7() {
-    compare_with(Kind::Redis7).await;
+    check_family(Kind::Redis7, Hits, OPERATIONS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_scripts_bodies_agree_with_redis_8() {
-    compare_with(Kind::Redis8).await;
+    check_family(Kind::Redis8, Hits, OPERATIONS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_scripts_bodies_agree_with_valkey_8() {
-    compare_with(Kind::Valkey8).await;
+    check_family(Kind::Valkey8, Hits, OPERATIONS).await;
 }

@@ -19,6 +19,7 @@
 
 mod answer;
 mod blob;
+mod check;
 mod code;
 mod comparison;
 mod config;
@@ -43,6 +44,7 @@ mod tests;
 pub use self::{
     answer::{Answer, Failure, Outcome},
     blob::Blob,
+    check::check_family,
     code::ttl,
     comparison::Comparison,
     config::Config,

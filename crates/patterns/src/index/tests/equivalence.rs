@@ -1,10 +1,10 @@
 //! Random calls of the scripts leave the same members, scores, lifetimes and values behind in memory and on servers, and
 //! answer the same.
 
-use cachekit_store::{MemoryStore, RedisStore, Reply, Script};
+use cachekit_store::{Reply, Script};
 use cachekit_testkit::{
-    equivalence::{self, Answer, Blob, Call, Comparison, Config, Draw, ScriptFamily, Side},
-    server::{Kind, Server},
+    equivalence::{Answer, Blob, Call, Draw, ScriptFamily, check_family},
+    server::Kind,
 };
 
 use crate::index::scripts::{CLEAR, FORGET, NOTE, PAGE, SET, SET_MANY};
@@ -128,29 +128,17 @@ fn forget(draw: &mut Draw) -> Call {
     }
 }
 
-async fn compare_with(kind: Kind) {
-    let Some(server) = Server::start(kind).await.unwrap() else {
-        return;
-    };
-    let redis = Side::redis(&RedisStore::builder(&server.url())).unwrap();
-    let comparison = Comparison::new(Side::memory(MemoryStore::new), redis).with_family(Indices);
-    let config = Config::from_environment(OPERATIONS);
-    if let Err(difference) = equivalence::run(&config, &comparison).await {
-        panic!("{kind}: {difference}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_scripts_bodies_agree_with_redis_7() {
-    compare_with(Kind::Redis7).await;
+    check_family(Kind::Redis7, Indices, OPERATIONS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_scripts_bodies_agree_with_redis_8() {
-    compare_with(Kind::Redis8).await;
+    check_family(Kind::Redis8, Indices, OPERATIONS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_scripts_bodies_agree_with_valkey_8() {
-    compare_with(Kind::Valkey8).await;
+    check_family(Kind::Valkey8, Indices, OPERATIONS).await;
 }

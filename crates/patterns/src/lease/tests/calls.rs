@@ -1,4 +1,4 @@
-//! The scripts' two bodies, by the same calls on the memory store and on a server.
+//! What takes, fills and ends leases, by the same calls on the memory store and on a server.
 
 use bytes::Bytes;
 use cachekit_keys::{Key, KeySchema, Namespace, ProjectId, ProjectKey, Roots, Ttl};
@@ -7,8 +7,8 @@ use cachekit_testkit::server::{Kind, SharedServer};
 
 use tokio::time::Instant;
 
-use super::{Fill, Late, Take, Taken, Token, fill, lease_of, release, remove, renew, take};
 use crate::index::Write;
+use crate::lease::{Fill, Late, Take, Taken, Token, fill, lease_of, release, remove, renew, take};
 
 struct Lessee<'s> {
     store: &'s dyn Store,
