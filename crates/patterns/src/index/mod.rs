@@ -31,6 +31,8 @@ pub(crate) use self::{
     clear::clear,
     plan::{Indices, Notes},
     reply::{integer, run, unexpected},
-    scripts::{Entering, enter, halves, life, number as parsed_number, parsed, wrong_arguments},
+    scripts::{
+        Entering, argument, enter, halves, life, number as parsed_number, parsed, wrong_arguments,
+    },
     write::{BATCH, Place, Write, Writer, check_count, number, tag_roots, trim},
 };

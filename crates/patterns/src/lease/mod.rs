@@ -13,6 +13,7 @@
 mod late;
 mod ops;
 mod remove;
+mod runs;
 mod scripts;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,8 @@ use cachekit_keys::{Key, Root, Roots, Ttl};
 use cachekit_store::{Reply, Result, Script, ScriptCall, Store};
 
 use super::{
-    Late, lease_of,
+    Late,
+    runs::{Run, Shared, each_of, runs},
     scripts::{FILL, RELEASE, RENEW, TAKE},
 };
 use crate::index::{Indices, Notes, Write, integer, number, run, trim, unexpected};
@@ -83,62 +84,76 @@ pub(crate) async fn take(
     takes: &[Take],
 ) -> Result<Vec<(u64, Taken)>> {
     let capabilities = store.capabilities();
-    let (mut calls, mut entries) = (Vec::new(), Vec::new());
-    for take in takes {
-        let indices = Indices::of(capabilities, &take.key, &take.roots, &take.tags);
-        let keys = [take.key.clone(), lease_of(&take.key)?];
-        let mut args = vec![
-            take.token.0.clone(),
-            number(take.ttl.as_millis()),
-            Bytes::from(take.seen.clone().unwrap_or_default()),
-            number(take.life.as_millis()),
-            take.key.to_bytes(),
-        ];
-        args.extend(word.map(|_| Bytes::from_static(b"1")));
-        let keys = keys.into_iter().chain(word.cloned());
-        calls.push(ScriptCall::new(keys.chain(indices.near).collect(), args));
-        let write = Write {
-            key: take.key.clone(),
-            roots: Roots::default(),
-            value: Bytes::new(),
-            ttl: take.life,
-        };
-        entries.push((indices.away, write));
-    }
+    let indices = |take: &Take| Indices::of(capabilities, &take.key, &take.roots, &take.tags);
+    let (near, entries): (Vec<_>, Vec<_>) = takes
+        .iter()
+        .map(|take| {
+            let Indices { near, away } = indices(take);
+            (near, (away, entry(&take.key, take.life)))
+        })
+        .unzip();
+    let runs = runs(
+        capabilities,
+        takes.iter().zip(near).map(|(take, near)| Shared {
+            key: &take.key,
+            near,
+            lives: (take.ttl, take.life),
+        }),
+    );
+    let calls = runs.iter().map(|run| take_call(word, run, takes));
+    let calls = calls.collect::<Result<Vec<ScriptCall>>>()?;
     note(store, entries.iter()).await?;
     let replies = store.run_script(&TAKE, &calls).await?;
-    let taken: Vec<(u64, Taken)> = replies.into_iter().map(taken).collect::<Result<_>>()?;
+    let taken = each_of(&TAKE, takes.len(), &runs, replies.into_iter().map(taken))?;
     let granted = entries.iter().zip(&taken);
     let granted = granted.filter(|(_, (_, taken))| matches!(taken, Taken::Granted));
     note(store, granted.map(|(entry, _)| entry)).await?;
     Ok(taken)
 }
 
-fn taken(reply: Reply) -> Result<(u64, Taken)> {
+fn take_call(word: Option<&Key>, run: &Run<'_>, takes: &[Take]) -> Result<ScriptCall> {
+    let members = || run.places.iter().map(|&place| &takes[place]);
+    let (ttl, life) = run.shared.lives;
+    let mut args = run.first_args(word);
+    args.extend([number(ttl.as_millis()), number(life.as_millis())]);
+    args.extend(members().map(|take| take.token.0.clone()));
+    args.extend(members().map(|take| Bytes::from(take.seen.clone().unwrap_or_default())));
+    args.extend(members().map(|take| take.key.to_bytes()));
+    Ok(ScriptCall::new(
+        run.keys(word, members().map(|take| &take.key))?,
+        args,
+    ))
+}
+
+/// What came of the takes of one run.
+fn taken(reply: Reply) -> Result<Vec<(u64, Taken)>> {
     let Reply::Array(parts) = reply else {
         return Err(unexpected(&TAKE));
     };
     let mut parts = parts.into_iter();
-    let mut next = || parts.next().ok_or_else(|| unexpected(&TAKE));
-    let (now, code) = (integer(&TAKE, &next()?)?, integer(&TAKE, &next()?)?);
-    let taken = match code {
-        0 => match (next()?, next()?) {
-            (Reply::Bytes(value), Reply::Integer(left)) => Taken::Found {
-                value,
-                expires_in: u64::try_from(left).ok().map(Duration::from_millis),
-            },
-            _ => return Err(unexpected(&TAKE)),
-        },
-        1 => match next()? {
-            Reply::Integer(left) => Taken::Held {
-                left: Duration::from_millis(u64::try_from(left).unwrap_or_default()),
-            },
-            _ => return Err(unexpected(&TAKE)),
-        },
-        2 => Taken::Granted,
-        _ => Taken::OtherType,
+    let now = parts.next().ok_or_else(|| unexpected(&TAKE))?;
+    let now: u64 = integer(&TAKE, &now)?;
+    parts.map(|part| Ok((now, taken_one(part)?))).collect()
+}
+
+fn taken_one(reply: Reply) -> Result<Taken> {
+    let parts = match reply {
+        Reply::Integer(0) => return Ok(Taken::OtherType),
+        Reply::Integer(1) => return Ok(Taken::Granted),
+        Reply::Array(parts) => parts,
+        _ => return Err(unexpected(&TAKE)),
     };
-    Ok((now, taken))
+    let mut parts = parts.into_iter();
+    match (parts.next(), parts.next()) {
+        (Some(Reply::Integer(left)), None) => Ok(Taken::Held {
+            left: Duration::from_millis(u64::try_from(left).unwrap_or_default()),
+        }),
+        (Some(Reply::Bytes(value)), Some(Reply::Integer(left))) => Ok(Taken::Found {
+            value,
+            expires_in: u64::try_from(left).ok().map(Duration::from_millis),
+        }),
+        _ => Err(unexpected(&TAKE)),
+    }
 }
 
 /// Stores values whose leases are still held; answers for each whether it was stored.
@@ -148,40 +163,61 @@ pub(super) async fn fill(
     fills: &[Fill],
 ) -> Result<Vec<bool>> {
     let capabilities = store.capabilities();
-    let (mut calls, mut entries) = (Vec::new(), Vec::new());
-    for Fill {
-        write, tags, token, ..
-    } in fills
-    {
-        let indices = Indices::of(capabilities, &write.key, &write.roots, tags);
-        let keys = [write.key.clone(), lease_of(&write.key)?];
-        let mut args = vec![
-            token.0.clone(),
-            write.value.clone(),
-            number(write.ttl.as_millis()),
-            number(trim() as u64),
-            write.key.to_bytes(),
-        ];
-        args.extend(word.map(|_| Bytes::from_static(b"1")));
-        let keys = keys.into_iter().chain(word.cloned());
-        calls.push(ScriptCall::new(keys.chain(indices.near).collect(), args));
-        let write = Write {
-            key: write.key.clone(),
-            roots: Roots::default(),
-            value: Bytes::new(),
-            ttl: write.ttl,
-        };
-        entries.push((indices.away, write));
-    }
+    let (near, entries): (Vec<_>, Vec<_>) = fills
+        .iter()
+        .map(|Fill { write, tags, .. }| {
+            let Indices { near, away } = Indices::of(capabilities, &write.key, &write.roots, tags);
+            (near, (away, entry(&write.key, write.ttl)))
+        })
+        .unzip();
+    let runs = runs(
+        capabilities,
+        fills.iter().zip(near).map(|(fill, near)| Shared {
+            key: &fill.write.key,
+            near,
+            lives: (),
+        }),
+    );
+    let calls = runs.iter().map(|run| fill_call(word, run, fills));
+    let calls = calls.collect::<Result<Vec<ScriptCall>>>()?;
     note(store, entries.iter()).await?;
     let replies = store.run_script(&FILL, &calls).await?;
-    let filled: Vec<bool> = replies
-        .iter()
-        .map(|reply| Ok(integer(&FILL, reply)? == 1))
-        .collect::<Result<_>>()?;
+    let filled = each_of(&FILL, fills.len(), &runs, replies.into_iter().map(filled))?;
     let written = entries.iter().zip(&filled).filter(|(_, filled)| **filled);
     note(store, written.map(|(entry, _)| entry)).await?;
     Ok(filled)
+}
+
+fn fill_call(word: Option<&Key>, run: &Run<'_, ()>, fills: &[Fill]) -> Result<ScriptCall> {
+    let members = || run.places.iter().map(|&place| &fills[place]);
+    let mut args = run.first_args(word);
+    args.push(number(trim() as u64));
+    args.extend(members().map(|fill| fill.token.0.clone()));
+    args.extend(members().map(|fill| fill.write.value.clone()));
+    args.extend(members().map(|fill| number(fill.write.ttl.as_millis())));
+    args.extend(members().map(|fill| fill.write.key.to_bytes()));
+    Ok(ScriptCall::new(
+        run.keys(word, members().map(|fill| &fill.write.key))?,
+        args,
+    ))
+}
+
+fn filled(reply: Reply) -> Result<Vec<bool>> {
+    let Reply::Array(parts) = reply else {
+        return Err(unexpected(&FILL));
+    };
+    let filled = parts.iter().map(|part| Ok(integer(&FILL, part)? == 1));
+    filled.collect()
+}
+
+/// What the indices of other slots are told of a key.
+fn entry(key: &Key, ttl: Ttl) -> Write {
+    Write {
+        key: key.clone(),
+        roots: Roots::default(),
+        value: Bytes::new(),
+        ttl,
+    }
 }
 
 /// Enters keys into the indices of other slots.

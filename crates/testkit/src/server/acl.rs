@@ -37,7 +37,6 @@ pub const SCRIPT_COMMANDS: &[&str] = &[
     "incrby", // values
     "hget",
     "hgetall",
-    "hmget",
     "hset",
     "hdel",
     "hincrby",

@@ -94,6 +94,11 @@ pub(crate) fn number(args: &[Bytes], at: usize) -> Result<usize> {
     parsed(args, at)
 }
 
+/// One of a script's arguments.
+pub(crate) fn argument(args: &[Bytes], at: usize) -> Result<&Bytes> {
+    args.get(at).ok_or_else(wrong_arguments)
+}
+
 pub(crate) fn parsed<T: std::str::FromStr>(args: &[Bytes], at: usize) -> Result<T> {
     let text = args.get(at).and_then(|arg| std::str::from_utf8(arg).ok());
     text.and_then(|text| text.parse().ok())

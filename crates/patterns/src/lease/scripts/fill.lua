@@ -1,28 +1,47 @@
-local key, lease = KEYS[1], KEYS[2]
-local held = redis.call('HMGET', lease, 'token', 'seen', 'expiry', 'cleared')
-if held[1] ~= ARGV[1] then
-  return 0
-end
-local cleared, first = '', 3
-if ARGV[6] then
-  cleared, first = redis.call('GET', KEYS[3]) or '', 4
-end
-local current = redis.pcall('GET', key)
-local unchanged = false
-if (held[4] or '') ~= cleared then
-  unchanged = false
-elseif type(current) == 'string' then
-  unchanged = redis.sha1hex(current) == held[2]
-elseif not current then
-  unchanged = held[2] == '' or (held[3] ~= '' and math.floor(now / 1000) >= tonumber(held[3]))
-end
-if unchanged then
-  local ttl, trim = tonumber(ARGV[3]), tonumber(ARGV[4])
-  local expiry = math.floor(now / 1000) + ttl
-  for i = first, #KEYS do
-    enter_one(KEYS[i], ARGV[5], expiry, ttl, trim)
+local n = tonumber(ARGV[1])
+local found, word, first = find(n, ARGV[2] ~= '')
+local others = find_others(n, found)
+local now_ms, trim = math.floor(now / 1000), tonumber(ARGV[3])
+local answers, stored, entries, ended, longest = {}, {}, {}, {}, 0
+
+local function is_unchanged(i, seen, expiry, cleared)
+  local current = found[i]
+  if others[i] or cleared ~= word then
+    return false
+  elseif current then
+    return redis.sha1hex(current) == seen
   end
-  redis.call('SET', key, ARGV[2], 'PX', ARGV[3])
+  return seen == '' or (expiry ~= '' and now_ms >= tonumber(expiry))
 end
-end_lease(lease)
-return unchanged and 1 or 0
+
+for i = 1, n do
+  local token, seen, expiry, cleared = read_lease(found[n + i])
+  answers[i] = 0
+  if token == ARGV[3 + i] then
+    ended[#ended + 1] = n + i
+    if is_unchanged(i, seen, expiry, cleared) then
+      local ttl, next = tonumber(ARGV[3 + 2 * n + i]), #stored + 1
+      stored[next] = i
+      entries[2 * next - 1], entries[2 * next] = now_ms + ttl, ARGV[3 + 3 * n + i]
+      longest = math.max(longest, ttl)
+      answers[i] = 1
+    end
+  end
+end
+if #stored > 0 then
+  for i = first, #KEYS do
+    enter(KEYS[i], entries, longest, trim)
+  end
+  for _, i in ipairs(stored) do
+    redis.call('SET', KEYS[i], ARGV[3 + n + i], 'PX', ARGV[3 + 2 * n + i])
+  end
+end
+for _, at in ipairs(ended) do
+  -- Nobody is woken where nobody said that he waits.
+  if string.sub(found[at], 1, 1) == '0' then
+    redis.call('DEL', KEYS[at])
+  else
+    end_lease(KEYS[at])
+  end
+end
+return answers

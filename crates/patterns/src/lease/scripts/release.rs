@@ -4,22 +4,29 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use cachekit_store::{ExpireChange, Reply, Result, Script, ScriptEffect, Transaction};
 
-use super::{end_lease, is_held};
+use super::{end_lease, lease::is_held};
 use crate::index::{life, parsed, wrong_arguments};
 
 /// Gives a lease a new life; answers 1, or 0 where it is not the token's.
 ///
 /// `KEYS`: the lease. `ARGV`: the token, and the TTL in milliseconds.
-pub(in crate::lease) const RENEW: Script = Script::new("lease_renew", include_str!("renew.lua"))
-    .with_body(renew)
-    .with_effect(ScriptEffect::Idempotent);
+pub(in crate::lease) const RENEW: Script = Script::new(
+    "lease_renew",
+    concat!(include_str!("lease.lua"), include_str!("renew.lua")),
+)
+.with_body(renew)
+.with_effect(ScriptEffect::Idempotent);
 
 /// Ends a lease without a value, and wakes those who wait for it; answers 1, or 0 where it is not the token's.
 ///
 /// `KEYS`: the lease. `ARGV`: the token.
 pub(in crate::lease) const RELEASE: Script = Script::new(
     "lease_release",
-    concat!(include_str!("end.lua"), include_str!("release.lua")),
+    concat!(
+        include_str!("lease.lua"),
+        include_str!("end.lua"),
+        include_str!("release.lua")
+    ),
 )
 .with_body(release);
 

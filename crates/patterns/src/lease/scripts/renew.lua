@@ -1,4 +1,4 @@
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
+if read_lease(redis.call('GET', KEYS[1])) ~= ARGV[1] then
   return 0
 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])

@@ -1,30 +1,55 @@
-local key, lease = KEYS[1], KEYS[2]
-local current = redis.pcall('GET', key)
-if type(current) == 'table' then
-  return {now, 3}
+local n = tonumber(ARGV[1])
+local found, word, first = find(n, ARGV[2] ~= '')
+local others = find_others(n, found)
+local now_ms, life = math.floor(now / 1000), tonumber(ARGV[4])
+local answers, granted, entries = {now}, {}, {}
+
+-- Whether the lease is somebody's; tells its holder then that somebody waits for it.
+local function is_held(i)
+  local lease = found[n + i]
+  local token, _, _, cleared = read_lease(lease)
+  if not token or cleared ~= word then
+    return false
+  end
+  if string.sub(lease, 1, 1) == '0' then
+    redis.call('SET', KEYS[n + i], '1' .. string.sub(lease, 2), 'KEEPTTL')
+  end
+  return true
 end
-local digest = current and redis.sha1hex(current) or ''
-if current and digest ~= ARGV[3] then
-  return {now, 0, current, redis.call('PTTL', key)}
+
+local function grant(i, digest)
+  local expiry, next = '', #granted + 1
+  if digest ~= '' then
+    local ttl = redis.call('PTTL', KEYS[i])
+    if ttl >= 0 then
+      expiry = int(now_ms + ttl)
+    end
+  end
+  granted[next] = i
+  entries[2 * next - 1], entries[2 * next] = now_ms + life, ARGV[4 + 2 * n + i]
+  found[n + i] = '0' .. ARGV[4 + i] .. ':' .. digest .. ':' .. expiry .. ':' .. word
 end
-local cleared, first = '', 3
-if ARGV[6] then
-  cleared, first = redis.call('GET', KEYS[3]) or '', 4
-end
-local left = redis.call('PTTL', lease)
-if left ~= -2 and (redis.call('HGET', lease, 'cleared') or '') == cleared then
-  return {now, 1, left}
-end
-local now_ms, life, expiry = math.floor(now / 1000), tonumber(ARGV[4]), ''
-if current then
-  local ttl = redis.call('PTTL', key)
-  if ttl >= 0 then
-    expiry = int(now_ms + ttl)
+
+for i = 1, n do
+  local current = found[i]
+  local digest = current and redis.sha1hex(current) or ''
+  if others[i] then
+    answers[i + 1] = 0
+  elseif current and digest ~= ARGV[4 + n + i] then
+    answers[i + 1] = {current, redis.call('PTTL', KEYS[i])}
+  elseif is_held(i) then
+    answers[i + 1] = {redis.call('PTTL', KEYS[n + i])}
+  else
+    grant(i, digest)
+    answers[i + 1] = 1
   end
 end
-for i = first, #KEYS do
-  enter_one(KEYS[i], ARGV[5], now_ms + life, life, 0)
+if #granted > 0 then
+  for i = first, #KEYS do
+    enter(KEYS[i], entries, life, 0)
+  end
+  for _, i in ipairs(granted) do
+    redis.call('SET', KEYS[n + i], found[n + i], 'PX', ARGV[3])
+  end
 end
-redis.call('HSET', lease, 'token', ARGV[1], 'seen', digest, 'expiry', expiry, 'cleared', cleared)
-redis.call('PEXPIRE', lease, ARGV[2])
-return {now, 2}
+return answers

@@ -1,76 +1,111 @@
-//! Looking again, and taking the lease where there is still nothing to be had.
+//! Looking again, and taking the leases where there is still nothing to be had.
 
 use bytes::Bytes;
 use cachekit_keys::Key;
-use cachekit_store::{ExpireChange, KeyExpiry, Reply, Result, Script, Transaction};
+use cachekit_store::{Expiration, KeyExpiry, Reply, Result, Script, SetOptions, Transaction};
 
-use super::{CLEARED, Current, EXPIRY, SEEN, TOKEN, current, is_valid, word};
-use crate::index::{Entering, enter, life, parsed, wrong_arguments};
+use super::{
+    found::{Current, Found},
+    lease::Lease,
+};
+use crate::index::{Entering, argument, enter, life, parsed, parsed_number as number};
 
-/// Takes the lease of a key whose bytes are still those that the caller has seen, or are gone. Answers the time in
-/// microseconds, and then 0, the bytes and their PTTL where they are others; 1 and the lease's PTTL where someone holds it;
-/// 2 where it is the caller's now; 3 where the key is of another type.
+/// Takes the leases of keys whose bytes are still those that the caller has seen, or are gone. Answers the time in
+/// microseconds, and then for each key: 1 where its lease is the caller's now; the bytes and their PTTL where they are others;
+/// the lease's PTTL alone where someone holds it, who is told that somebody waits; 0 where the key is of another type.
 ///
-/// `KEYS`: the value's key, its lease's, perhaps that of a word, then the indices. `ARGV`: the token, the lease's TTL in milliseconds, the digest of
-/// the bytes that the caller has seen (empty for none), how long the key stays in the indices, in milliseconds, the member
-/// that names it there, and one more if there is the key of a word: see [`word`].
+/// `KEYS`: n values' keys, their leases', perhaps that of a word, then the indices. `ARGV`: n, something where there is the key
+/// of a word, the leases' TTL in milliseconds, how long the keys stay in the indices, in milliseconds, and then for each key its
+/// token, for each the digest of the bytes that the caller has seen (empty for none), and for each the member that names it in
+/// the indices.
 pub(in crate::lease) const TAKE: Script = Script::new(
     "lease_take",
     concat!(
         include_str!("../../index/scripts/keep.lua"),
-        include_str!("../../index/scripts/enter_one.lua"),
+        include_str!("../../index/scripts/enter.lua"),
+        include_str!("lease.lua"),
+        include_str!("found.lua"),
         include_str!("take.lua")
     ),
 )
 .with_body(take)
 .with_time();
 
+/// How many arguments come before those of the keys.
+const FIRST: usize = 4;
+
 fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
-    let ([key, lease, rest @ ..], [token, _, seen, _, member, ..]) = (keys, args) else {
-        return Err(wrong_arguments());
-    };
-    let now = Reply::Integer(i64::try_from(tx.now()).unwrap_or(i64::MAX));
-    let code = |code| Reply::Integer(code);
-    let held = match current(tx, key)? {
-        Current::OtherType => return Ok(Reply::Array(vec![now, code(3)])),
-        Current::Absent => None,
-        Current::Bytes(bytes) => Some(bytes),
-    };
-    let digest = held.as_deref().map(|bytes| tx.sha1hex(bytes));
-    let digest = Bytes::from(digest.unwrap_or_default());
-    let left = tx.pttl(key)?;
-    if let Some(bytes) = held.as_ref().filter(|_| digest != seen) {
-        let parts = vec![now, code(0), Reply::Bytes(bytes.clone()), millis(left)];
-        return Ok(Reply::Array(parts));
-    }
-    let (cleared, indices) = word(tx, rest, args, 5)?;
-    match tx.pttl(lease)? {
-        KeyExpiry::Missing => {}
-        left if is_valid(tx, lease, &cleared)? => {
-            return Ok(Reply::Array(vec![now, code(1), millis(left)]));
-        }
-        _ => {}
-    }
-    for index in indices {
-        let entering = Entering {
-            member: member.clone(),
-            ttl: parsed(args, 3)?,
+    let n = number(args, 0)?;
+    let found = Found::read(tx, keys, n, !argument(args, 1)?.is_empty())?;
+    let (ttl, stay) = (life(parsed(args, 2)?)?, parsed(args, 3)?);
+    let mut answers = vec![Reply::Integer(i64::try_from(tx.now()).unwrap_or(i64::MAX))];
+    let (mut granted, mut entries) = (Vec::new(), Vec::new());
+    for (i, (key, value)) in found.keys.iter().zip(&found.values).enumerate() {
+        let bytes = match value {
+            Current::OtherType => {
+                answers.push(Reply::Integer(0));
+                continue;
+            }
+            Current::Absent => None,
+            Current::Bytes(bytes) => Some(bytes),
         };
-        enter(tx, index, &[entering], 0)?;
+        let digest = bytes.map(|bytes| tx.sha1hex(bytes)).unwrap_or_default();
+        if let Some(bytes) = bytes
+            && digest != *argument(args, FIRST + n + i)?
+        {
+            let left = millis(tx.pttl(key)?);
+            answers.push(Reply::Array(vec![Reply::Bytes(bytes.clone()), left]));
+        } else if is_held(tx, &found, i)? {
+            let left = millis(tx.pttl(&found.leases[i])?);
+            answers.push(Reply::Array(vec![left]));
+        } else {
+            let expiry = match tx.pttl(key)? {
+                KeyExpiry::In(left) if bytes.is_some() => {
+                    (u128::from(tx.now() / 1_000) + left.as_millis()).to_string()
+                }
+                _ => String::new(),
+            };
+            let lease = Lease {
+                is_awaited: false,
+                token: argument(args, FIRST + i)?,
+                seen: digest.as_bytes(),
+                expiry: expiry.as_bytes(),
+                word: &found.word,
+            };
+            granted.push((&found.leases[i], lease.to_bytes()));
+            entries.push(Entering {
+                member: argument(args, FIRST + 2 * n + i)?.clone(),
+                ttl: stay,
+            });
+            answers.push(Reply::Integer(1));
+        }
     }
-    let expiry = match left {
-        KeyExpiry::In(left) => (u128::from(tx.now() / 1_000) + left.as_millis()).to_string(),
-        _ => String::new(),
+    if !granted.is_empty() {
+        for index in found.indices {
+            enter(tx, index, &entries, 0)?;
+        }
+        for (lease, bytes) in granted {
+            tx.set(lease, bytes, SetOptions::ttl(ttl))?;
+        }
+    }
+    Ok(Reply::Array(answers))
+}
+
+/// Whether the lease is somebody's; tells its holder then that somebody waits for it.
+fn is_held(tx: &mut dyn Transaction, found: &Found<'_>, i: usize) -> Result<bool> {
+    let held = found.held[i].as_deref().and_then(Lease::read);
+    let Some(held) = held.filter(|lease| lease.word == found.word) else {
+        return Ok(false);
     };
-    let fields = [
-        (Bytes::from_static(TOKEN), token.clone()),
-        (Bytes::from_static(SEEN), digest),
-        (Bytes::from_static(EXPIRY), expiry.into()),
-        (Bytes::from_static(CLEARED), cleared),
-    ];
-    tx.hset(lease, &fields)?;
-    tx.pexpire(lease, ExpireChange::After(life(parsed(args, 1)?)?))?;
-    Ok(Reply::Array(vec![now, code(2)]))
+    if !held.is_awaited {
+        let told = Lease {
+            is_awaited: true,
+            ..held
+        };
+        let options = SetOptions::new(Expiration::Keep);
+        tx.set(&found.leases[i], told.to_bytes(), options)?;
+    }
+    Ok(true)
 }
 
 /// A life as `PTTL` answers it.

@@ -47,11 +47,13 @@ impl ScriptFamily for Leases {
         let Reply::Array(mut parts) = reply else {
             return reply.into();
         };
-        if script.name == TAKE.name
-            && parts.len() > 2
-            && let Some(Reply::Integer(left)) = parts.last_mut()
-        {
-            *left = left.signum();
+        let answers = parts.iter_mut().filter(|_| script.name == TAKE.name);
+        for answer in answers {
+            if let Reply::Array(answer) = answer
+                && let Some(Reply::Integer(left)) = answer.last_mut()
+            {
+                *left = left.signum();
+            }
         }
         Reply::Array(parts).into()
     }
@@ -69,50 +71,40 @@ fn loaded(draw: &mut Draw) -> &'static str {
     draw.one_of(&["one", "two"])
 }
 
-/// Behind the other arguments where the third key is a word's.
-fn word(draw: &mut Draw, args: &mut Vec<Blob>) {
-    if draw.rng().bool() {
-        args.push("1".into());
-    }
+/// Something where there is the key of a word.
+fn word(draw: &mut Draw) -> Blob {
+    draw.one_of(&["", "1"]).into()
+}
+
+/// Keys for `n` values and as many leases, and for a word and indices behind them.
+fn keys(draw: &mut Draw, n: usize) -> Vec<usize> {
+    let more = draw.rng().usize(1..=3).min(8 - 2 * n);
+    draw.call_keys(2 * n + more)
 }
 
 fn take(draw: &mut Draw) -> Call {
-    let seen = sha1hex(loaded(draw).as_bytes());
-    let seen = if draw.rng().bool() {
-        seen
-    } else {
-        String::new()
-    };
-    let mut args = vec![
-        token(draw),
-        ttl(draw),
-        seen.into(),
-        ttl(draw),
-        draw.member(),
-    ];
-    word(draw, &mut args);
-    let count = draw.rng().usize(3..=5);
-    Call {
-        keys: draw.call_keys(count),
-        args,
-    }
+    let n = draw.rng().usize(1..=3);
+    let mut args = vec![n.to_string().into(), word(draw), ttl(draw), ttl(draw)];
+    args.extend((0..n).map(|_| token(draw)));
+    args.extend((0..n).map(|_| match draw.rng().bool() {
+        true => sha1hex(loaded(draw).as_bytes()).into(),
+        false => Blob::from(""),
+    }));
+    args.extend((0..n).map(|_| draw.member()));
+    let keys = keys(draw, n);
+    Call { keys, args }
 }
 
 fn fill(draw: &mut Draw) -> Call {
+    let n = draw.rng().usize(1..=3);
     let trim = draw.one_of(&["0", "1", "100"]).into();
-    let mut args = vec![
-        token(draw),
-        loaded(draw).into(),
-        ttl(draw),
-        trim,
-        draw.member(),
-    ];
-    word(draw, &mut args);
-    let count = draw.rng().usize(3..=5);
-    Call {
-        keys: draw.call_keys(count),
-        args,
-    }
+    let mut args = vec![n.to_string().into(), word(draw), trim];
+    args.extend((0..n).map(|_| token(draw)));
+    args.extend((0..n).map(|_| Blob::from(loaded(draw))));
+    args.extend((0..n).map(|_| ttl(draw)));
+    args.extend((0..n).map(|_| draw.member()));
+    let keys = keys(draw, n);
+    Call { keys, args }
 }
 
 #[tokio::test(flavor = "multi_thread")]
