@@ -19,7 +19,7 @@ use crate::{
     clock::ServerClock,
     error::{encode_error, format_error},
     index::{Place, Write, Writer},
-    lease,
+    lease::{self, Leases},
     options::Lifetime,
 };
 
@@ -33,6 +33,7 @@ pub(crate) struct Base {
     pub(crate) counters: CacheCounters,
     pub(crate) observers: Observers,
     pub(crate) clock: ServerClock,
+    pub(crate) leases: Leases,
 }
 
 impl Base {
@@ -45,6 +46,7 @@ impl Base {
             counters: CacheCounters::new(),
             observers: Observers::none(),
             clock: ServerClock::new(),
+            leases: Leases::new(),
         }
     }
 

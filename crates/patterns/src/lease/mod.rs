@@ -10,11 +10,13 @@
 //! afterwards, and the loader is asked after that: a clearing that took the first entry out was called before, so that what it
 //! cleared cannot be loaded any more. The same holds for storing the value as for every other write.
 
+mod gather;
 mod late;
 mod ops;
 mod remove;
 mod runs;
 mod scripts;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +28,7 @@ pub(crate) use self::{
     ops::{Fill, Take, Taken, Token, release, renew, take},
     remove::{remove, remove_matching, word_of},
     scripts::end_lease,
+    shared::Leases,
 };
 
 /// Where the lease of a key is.

@@ -237,14 +237,11 @@ where
 
     async fn take(&self, request: &Request<V>, seen: &Seen<V>, token: &Token) -> Result<Taken> {
         let base = self.access.base();
-        let taken = lease::take(
-            &*base.store,
-            base.word().as_ref(),
-            &[self.wish(request, seen, token)],
-        )
-        .await?;
-        let taken = taken.into_iter().next();
-        let (now, taken) = taken.ok_or_else(|| Error::new(ErrorKind::Unexpected, "lease_take"))?;
+        let wish = self.wish(request, seen, token);
+        let (now, taken) = base
+            .leases
+            .take(&*base.store, base.word().as_ref(), wish)
+            .await?;
         base.clock.learn(now);
         Ok(taken)
     }
@@ -310,9 +307,12 @@ where
         // Whoever comes from now on may come after an invalidation that this value does not survive.
         flying.close();
         let base = self.access.base();
-        let filled = lease::fill(&*base.store, base.word().as_ref(), &[fill]).await;
+        let filled = base
+            .leases
+            .fill(&*base.store, base.word().as_ref(), fill)
+            .await;
         let cached = |origin| Cached::new(value, origin, Some(Duration::ZERO));
-        match filled.map(|filled| filled.first() == Some(&true)) {
+        match filled {
             Ok(true) => {
                 self.setbacks.succeeded(&request.key);
                 End::of(Outcome::Loaded(cached(Origin::Loaded)))
