@@ -235,7 +235,9 @@ async fn a_key_that_waits_for_its_turn_is_looked_at_again() {
 #[tokio::test(start_paused = true)]
 async fn an_entry_that_is_another_caches_is_left_to_it() {
     let store = memory();
-    let cache = builder(store.clone()).build().unwrap();
+    let cache = builder(Arc::clone(&store) as Arc<dyn Store>)
+        .build()
+        .unwrap();
     let entry = Bytes::from_static(b"\"another type\"");
     store
         .set_ttl(&stored(1), entry.clone(), Ttl::seconds(1))
@@ -253,7 +255,9 @@ async fn an_entry_that_is_another_caches_is_left_to_it() {
 #[tokio::test(start_paused = true)]
 async fn what_is_kept_warm_carries_the_tags_of_its_options() {
     let store = memory();
-    let cache = builder(store.clone()).build().unwrap();
+    let cache = builder(Arc::clone(&store) as Arc<dyn Store>)
+        .build()
+        .unwrap();
     let (worker, _) = worker(&cache, 1);
     let tag = Tag::new("release-7").unwrap();
     let mut worker = worker.load_options(LoadOptions::new().with_tags([tag.clone()]));
