@@ -58,8 +58,8 @@ pub use self::{
         ScanRequest, SetItem, SetOptions,
     },
     script::{
-        Commands, MAX_DRIFT_MS, Reply, ScoreRange, Script, ScriptBody, ScriptCall, ScriptEffect,
-        ScriptPlan, Transaction, ZAddCondition, sha1hex,
+        Commands, Deviation, MAX_DRIFT_MS, Mend, Reply, ScoreRange, Script, ScriptBody, ScriptCall,
+        ScriptEffect, ScriptMend, ScriptPlan, Transaction, ZAddCondition, sha1hex,
     },
     store::Store,
     subscription::{Gap, PubSubItem, SubscribeRequest, Subscription},
