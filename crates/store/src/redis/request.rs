@@ -19,6 +19,8 @@ pub(super) struct Operation {
     pub(super) name: &'static str,
     /// Whether a lost answer leaves it open that something was changed.
     pub(super) writes: bool,
+    /// Whether it runs a script, which may answer any error, also after it wrote.
+    pub(super) runs_script: bool,
 }
 
 impl Operation {
@@ -26,11 +28,16 @@ impl Operation {
         Self {
             name,
             writes: false,
+            runs_script: false,
         }
     }
 
     pub(super) const fn write(name: &'static str) -> Self {
-        Self { name, writes: true }
+        Self {
+            name,
+            writes: true,
+            runs_script: false,
+        }
     }
 
     /// What runs a script: a lost answer of one that changes nothing leaves nothing open.
@@ -38,6 +45,7 @@ impl Operation {
         Self {
             name: script.name,
             writes: script.effect != ScriptEffect::ReadOnly,
+            runs_script: true,
         }
     }
 }

@@ -1,18 +1,20 @@
 //! Scripts by their hash, and by their text once where the server does not know the hash.
 //!
 //! A server's script cache is empty after a restart or a failover, so `NOSCRIPT` is ordinary. It
-//! is the one refusal after which a call is sent again: nothing of the script has run.
+//! is the one refusal after which a call is sent again: nothing of the script has run. It must be in the server's own words,
+//! as a script may return an error of the same code.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
-use redis::{Cmd, Pipeline, Value};
+use redis::{Cmd, Pipeline, ServerError, Value};
 use tokio::time::Instant;
 
 use super::{
     backend::{Backend, Route},
     commands::by_text,
+    error::is_refusal,
     link::Link,
     plan::Planning,
     reply::{integer_text, script_reply},
@@ -177,7 +179,9 @@ impl Backend {
         }
         let replies = link.run_script(operation, &pipeline, text.whole(script), deadline);
         let replies = replies.await?.into_iter();
-        Ok(replies.map(|reply| script_reply(operation, reply)).collect())
+        Ok(replies
+            .map(|reply| script_reply(operation, reply))
+            .collect())
     }
 
     /// Adds to counters with [`INCREMENT`]; answers for each.
@@ -260,7 +264,10 @@ fn evaluate(command: &'static str, body: &str, call: &ScriptCall, now: Option<&B
 }
 
 fn is_noscript(value: &Value) -> bool {
-    matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
+    let refuses = |error: &ServerError| {
+        error.code() == "NOSCRIPT" && is_refusal("NOSCRIPT", error.details().unwrap_or_default())
+    };
+    matches!(value, Value::ServerError(error) if refuses(error))
 }
 
 fn increment_call(increment: &Increment) -> ScriptCall {
