@@ -318,7 +318,7 @@ impl RedisStoreBuilder {
                 let dialer = link.dialer().clone();
                 Hub::new(hub_options, move || vec![dialer.clone()])
             }
-            Route::Cluster(cluster) => Hub::new(hub_options, cluster.dialers()),
+            Route::Cluster(cluster) => Hub::new(hub_options, cluster.peers()),
         };
         let backend = Backend {
             route,
