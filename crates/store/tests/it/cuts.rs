@@ -79,7 +79,7 @@ async fn a_value_whose_answer_was_lost_is_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_addition_whose_answer_was_lost_is_made_once() {
     // The server knows the script by then, so that the answer which is lost is that of the addition.
-    let prepare = async |store: &RedisStore, _: &Key| increment(store, &self::key()).await.unwrap();
+    let prepare = async |store: &RedisStore, _: &Key| increment(store, &key()).await.unwrap();
     let Some((_server, store, key)) = cut_off(increment, prepare).await else {
         return;
     };
@@ -89,7 +89,7 @@ async fn an_addition_whose_answer_was_lost_is_made_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_whose_answer_was_lost_is_run_once() {
     let prepare = async |store: &RedisStore, _: &Key| {
-        let other = self::key();
+        let other = key();
         count(store, &other).await.unwrap();
         delete(store, &other).await.unwrap();
     };
