@@ -41,6 +41,7 @@
 
 mod access;
 mod announce;
+mod behind;
 mod cache;
 mod clock;
 mod counts;
@@ -60,6 +61,11 @@ mod assertions;
 pub use self::{
     announce::{
         Announce, Announced, Announcement, Announcements, Announcer, CacheInvalidated, Cleared,
+    },
+    behind::{
+        Backlog, DeadLetter, DeadLetterCursor, DeadLetterPage, DrainReport, Drained, Flushed,
+        Replayed, Sink, SinkError, SinkErrorKind, WhenFull, WriteBehind, WriteBehindBuilder,
+        WriteBehindWorker, WriteItem, WriteOperation, WriteToken,
     },
     cache::{Cache, CacheBuilder},
     counts::{CacheCounters, CacheCounts},
