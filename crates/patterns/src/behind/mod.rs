@@ -2,14 +2,28 @@
 //!
 //! [`WriteBehind`] says what is promised.
 
+mod accept;
+mod backoff;
+mod barrier;
 mod builder;
+mod claim;
+mod companion;
 mod dead;
+mod deliver;
+mod drain;
 mod handle;
 mod item;
+mod letters;
 mod options;
 mod outcome;
+mod queue;
+mod room;
+mod scripts;
 mod shared;
 mod sink;
+mod slots;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use self::{

@@ -4,28 +4,24 @@ use std::sync::Arc;
 
 use cachekit_keys::WriteQueue;
 
-use super::{Sink, options::Options};
+use super::{Sink, options::Options, queue::Queue};
 use crate::Cache;
 
-pub(crate) struct Shared<K, V> {
-    pub(crate) cache: Cache<K, V>,
-    pub(crate) sink: Arc<dyn Sink<K, V>>,
-    pub(crate) queue: WriteQueue,
-    pub(crate) options: Options,
+pub(super) struct Shared<K, V> {
+    pub(super) cache: Cache<K, V>,
+    pub(super) sink: Arc<dyn Sink<K, V>>,
+    pub(super) queue: Queue,
 }
 
 impl<K, V> Shared<K, V> {
-    pub(crate) fn new(
+    pub(super) fn new(
         cache: Cache<K, V>,
         sink: Arc<dyn Sink<K, V>>,
-        queue: WriteQueue,
+        name: WriteQueue,
         options: Options,
     ) -> Self {
-        Self {
-            cache,
-            sink,
-            queue,
-            options,
-        }
+        let base = cache.access.base();
+        let queue = Queue::new(Arc::clone(&base.store), base.schema.clone(), name, options);
+        Self { cache, sink, queue }
     }
 }

@@ -1,0 +1,9 @@
+//! Queues on the memory store, with paused time.
+
+mod accepting;
+mod barriers;
+mod clocks;
+mod draining;
+mod letters;
+mod support;
+mod workers;
