@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cachekit_codec::Entry;
 use cachekit_keys::{Key, KeyFamily, WriteKey};
-use cachekit_store::{ErrorKind, Event, Observer, Result, WritesDrained};
+use cachekit_store::{Error, ErrorKind, Event, Observer, Result, WritesDrained};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
 
@@ -212,7 +212,7 @@ where
         let format = &self.cache.access.base().format;
         match format.decode_entry(bytes) {
             Ok(Entry::Value(decoded)) => Ok(decoded.value),
-            Ok(Entry::Negative(_)) => Err(cachekit_store::Error::new(ErrorKind::Corrupt, "decode")
+            Ok(Entry::Negative(_)) => Err(Error::new(ErrorKind::Corrupt, "decode")
                 .with_detail("an unpersisted write without a value")
                 .with_key(key)),
             Err(error) => Err(decode_error(key, error)),
@@ -291,7 +291,13 @@ where
         let mut soonest: Option<Duration> = None;
         let mut newer = false;
         if !done.is_empty() {
-            let ended = tried(async || self.queue.acknowledge(claim, &done).await).await?;
+            let mut tries = Tries::new();
+            let ended = loop {
+                match self.queue.acknowledge(claim, &done).await {
+                    Err(error) if tries.again(&error).await => {}
+                    ended => break ended?,
+                }
+            };
             newer |= ended.contains(&Ended::Newer);
             for (done, ended) in done.iter().zip(ended) {
                 if ended != Ended::Nothing {
@@ -301,7 +307,13 @@ where
             }
         }
         if !again.is_empty() {
-            let ended = tried(async || self.queue.retry(claim, &again).await).await?;
+            let mut tries = Tries::new();
+            let ended = loop {
+                match self.queue.retry(claim, &again).await {
+                    Err(error) if tries.again(&error).await => {}
+                    ended => break ended?,
+                }
+            };
             newer |= ended.contains(&Ended::Newer);
             soonest = again.iter().map(|again| again.pause).min();
             let counted = again.iter().zip(ended);
@@ -310,13 +322,19 @@ where
             drained.retried += counted.count() as u64;
         }
         for (key, sequence, reason) in dead {
-            let ended = tried(async || {
+            let mut tries = Tries::new();
+            let ended = loop {
                 let sequence = sequence.clone();
-                self.queue
+                match self
+                    .queue
                     .give_up(claim, key, sequence, Some(&reason))
                     .await
-            });
-            match ended.await? {
+                {
+                    Err(error) if tries.again(&error).await => {}
+                    ended => break ended?,
+                }
+            };
+            match ended {
                 Ended::Done => drained.dead_letters += 1,
                 Ended::Newer => newer = true,
                 Ended::Nothing => {}
@@ -370,14 +388,27 @@ fn again_at_once(attempts: Option<u32>) -> Verdict {
 }
 
 /// Ends a claim although the store fails now and then: done twice, it finds the claim ended, and does nothing.
-async fn tried<T>(step: impl AsyncFn() -> Result<T>) -> Result<T> {
-    let mut pause = Duration::from_millis(20);
-    for _ in 1..TRIES {
-        match step().await {
-            Err(error) if error.is_retryable() => sleep(pause).await,
-            other => return other,
+struct Tries {
+    left: u32,
+    pause: Duration,
+}
+
+impl Tries {
+    const fn new() -> Self {
+        Self {
+            left: TRIES,
+            pause: Duration::from_millis(20),
         }
-        pause *= 4;
     }
-    step().await
+
+    /// Whether to try again, after a pause.
+    async fn again(&mut self, error: &Error) -> bool {
+        self.left -= 1;
+        let is_worth_it = error.is_retryable() && self.left > 0;
+        if is_worth_it {
+            sleep(self.pause).await;
+            self.pause *= 4;
+        }
+        is_worth_it
+    }
 }

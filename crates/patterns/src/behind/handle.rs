@@ -343,9 +343,7 @@ where
     /// # Examples
     /// See [`dead_letters`](Self::dead_letters).
     pub async fn replay_all(&self) -> Result<u64> {
-        let queue = &self.shared.queue;
-        let replay = async |key: &Key| Ok(queue.replay(key).await? == Replayed::Queued);
-        queue.each_letter(replay).await
+        self.shared.queue.each_letter(true).await
     }
 
     /// Drops a dead letter; answers whether there was one.
@@ -368,10 +366,7 @@ where
     /// # Examples
     /// See [`dead_letters`](Self::dead_letters).
     pub async fn discard_all(&self) -> Result<u64> {
-        let queue = &self.shared.queue;
-        queue
-            .each_letter(async |key: &Key| queue.discard(key).await)
-            .await
+        self.shared.queue.each_letter(false).await
     }
 
     fn accepting(&self, key: &K, value: &V, options: &WriteOptions) -> Result<Accepting> {

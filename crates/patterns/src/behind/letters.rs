@@ -146,16 +146,16 @@ impl Queue {
         signed(script, replies.first())
     }
 
-    /// Does something with each letter; answers with how many it did.
-    pub(super) async fn each_letter(
-        &self,
-        step: impl AsyncFn(&Key) -> Result<bool>,
-    ) -> Result<u64> {
+    /// Replays or drops each letter; answers how many it did.
+    pub(super) async fn each_letter(&self, does_replay: bool) -> Result<u64> {
         let (mut done, mut after) = (0, None);
         loop {
             let listed = self.list_letters(after.as_ref(), STEP).await?;
             for (key, _) in &listed.keys {
-                let stepped = step(key).await;
+                let stepped = match does_replay {
+                    true => self.replay(key).await.map(|one| one == Replayed::Queued),
+                    false => self.discard(key).await,
+                };
                 done += u64::from(stepped.map_err(|error| match done {
                     0 => error,
                     _ => error.with_may_have_applied(true),

@@ -56,7 +56,8 @@ where
     /// # Examples
     /// See [`WriteBehind`](super::WriteBehind).
     pub async fn run(self, stop: StopSignal) -> DrainReport {
-        let lanes = (0..self.shared.queue.options.concurrency).map(|_| self.lane(&stop));
+        let lanes = 0..self.shared.queue.options.concurrency;
+        let lanes: Vec<_> = lanes.map(|_| self.lane(&stop)).collect();
         let (watch, stopped) = (pin!(self.watch()), pin!(stop.stopped()));
         join(join_all(lanes), select(watch, stopped)).await;
         // A store that hangs is not waited for.

@@ -1,7 +1,7 @@
 //! What accepting a write leaves behind, and what it refuses.
 
 use cachekit_keys::{CompanionKind, Ttl};
-use cachekit_store::{Condition, ErrorKind, KeyExpiry, MemoryStore, Observers, Store, StoreExt};
+use cachekit_store::{Condition, ErrorKind, KeyExpiry, MemoryStore, StoreExt};
 
 use super::support::{Bed, Behaviour, Builder, key, millis, pass, seconds, text};
 use crate::{SinkError, WhenFull, WriteOptions};
@@ -187,7 +187,8 @@ async fn a_write_through_that_is_dropped_half_way_is_persisted_by_a_worker() {
     writes.put(&key("a"), &text("one")).await.unwrap();
     writes.put(&key("b"), &text("one")).await.unwrap();
     bed.behave(Behaviour::Slow(seconds(5)));
-    let cut = tokio::time::timeout(seconds(1), writes.put(&key("c"), &text("one")));
+    let (c, one) = (key("c"), text("one"));
+    let cut = tokio::time::timeout(seconds(1), writes.put(&c, &one));
     assert!(cut.await.is_err());
     bed.behave(Behaviour::Take);
     worker.drain(seconds(5)).await.unwrap();
@@ -264,7 +265,6 @@ async fn options_out_of_their_range_are_refused() {
         let refused = builder.build().await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Configuration);
     }
-    assert!(Observers::none().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,5 +285,4 @@ async fn a_load_under_way_does_not_overwrite_an_accepted_value() {
     writes.put(&key("a"), &text("new")).await.unwrap();
     loading.await.unwrap().unwrap();
     assert_eq!(bed.cache.get(&key("a")).await.unwrap(), Some(text("new")));
-    let _ = bed.store.capabilities();
 }

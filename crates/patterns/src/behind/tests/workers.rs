@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use cachekit_store::{ErrorKind, Event, Observer, Observers, Tasks};
+use cachekit_store::{
+    ErrorKind, Event, Fault, FaultPlan, FaultRule, Faults, Observer, Observers, Tasks,
+};
 
 use super::support::{Bed, Behaviour, Worker, key, millis, pass, seconds, text};
 use crate::{Cache, DrainReport, SinkError, WriteBehind};
@@ -197,13 +199,26 @@ async fn on_a_cluster_a_slot_that_nobody_noted_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_outlives_a_store_that_is_away() {
-    let bed = Bed::new();
-    let faults = cachekit_store::Faults::new(Arc::clone(&bed.store) as _);
-    let cache = Cache::builder(Arc::new(faults.clone()) as _, bed.schema.clone());
-    let cache = cache.build().unwrap();
-    let queue = WriteBehind::builder(&cache, Arc::clone(&bed.rows)).build();
-    let (writes, worker) = queue.await.unwrap();
-    writes.put(&key("a"), &text("one")).await.unwrap();
-    let _ = (ErrorKind::Unavailable, worker);
+async fn a_worker_outlives_a_store_that_fails_and_persists_what_it_had_claimed() {
+    for operation in ["write_claim", "write_begin", "write_ack"] {
+        let bed = Bed::new();
+        let plan = FaultPlan::new();
+        let store = Faults::new(Arc::clone(&bed.store) as _, &plan);
+        let cache = Cache::builder(Arc::new(store), bed.schema.clone());
+        let cache = cache.build().unwrap();
+        let queue = WriteBehind::builder(&cache, Arc::clone(&bed.rows)).build();
+        let (writes, worker) = queue.await.unwrap();
+        writes.put(&key("a"), &text("one")).await.unwrap();
+        let away = Fault::Refuse(ErrorKind::Unavailable);
+        plan.add(FaultRule::new(away).on(operation));
+        let tasks = Tasks::new();
+        start(&tasks, worker);
+        tokio::time::sleep(seconds(10)).await;
+        assert_eq!(writes.backlog().await.unwrap().pending, 1);
+        plan.clear();
+        tokio::time::sleep(seconds(40)).await;
+        assert_eq!(bed.row(&key("a")), Some(text("one")), "{operation}");
+        assert_eq!(writes.backlog().await.unwrap().pending, 0);
+        let _ = tasks.shutdown(seconds(5)).await;
+    }
 }
