@@ -14,8 +14,12 @@
 //! the length of the reason (four digits) and the reason between the header and the value.
 
 use bytes::Bytes;
-use cachekit_keys::WriteQueue;
+use cachekit_codec::{Entry, ValueFormat};
+use cachekit_keys::{Key, WriteQueue};
 use cachekit_store::{Error, ErrorKind, Result, sha1hex};
+use serde::de::DeserializeOwned;
+
+use crate::error::decode_error;
 
 /// How long a header is.
 pub(crate) const HEAD: usize = 50;
@@ -70,6 +74,36 @@ impl Head {
     }
 }
 
+/// The value of an unpersisted write, `None` for a deletion.
+///
+/// # Errors
+/// Those of decoding: `Newer` for what a newer version of the program has written, `Corrupt` and others.
+pub(crate) fn unpersisted<V: DeserializeOwned>(
+    format: &ValueFormat,
+    key: &Key,
+    bytes: &[u8],
+) -> Result<Option<V>> {
+    match Head::parse(bytes)?.is_put {
+        true => decode(format, key, bytes.get(HEAD..).unwrap_or_default()).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// The value behind a header, however old it is.
+pub(super) fn decode<V: DeserializeOwned>(
+    format: &ValueFormat,
+    key: &Key,
+    bytes: &[u8],
+) -> Result<V> {
+    match format.decode_entry(bytes) {
+        Ok(Entry::Value(decoded)) => Ok(decoded.value),
+        Ok(Entry::Negative(_)) => Err(Error::new(ErrorKind::Corrupt, "decode")
+            .with_detail("an unpersisted write without a value")
+            .with_key(key)),
+        Err(error) => Err(decode_error(key, error)),
+    }
+}
+
 /// A sequence as it stands in a header.
 pub(crate) fn sequence_text(sequence: u64) -> String {
     format!("{sequence:016}")
@@ -84,7 +118,9 @@ pub(crate) fn queue_tag(queue: &WriteQueue) -> String {
 
 /// Digits as a number.
 pub(crate) fn digits(bytes: &[u8]) -> Option<u64> {
-    std::str::from_utf8(bytes).ok()?.parse().ok()
+    let is_number = bytes.len() <= 16 && bytes.iter().all(u8::is_ascii_digit);
+    let text = is_number.then(|| std::str::from_utf8(bytes).ok())??;
+    text.parse().ok()
 }
 
 fn unreadable(kind: ErrorKind) -> Error {

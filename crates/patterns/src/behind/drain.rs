@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cachekit_codec::Entry;
 use cachekit_keys::{Key, KeyFamily, WriteKey};
 use cachekit_store::{Error, ErrorKind, Event, Observer, Result, WritesDrained};
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,11 +12,10 @@ use super::{
     Drained, SinkError, SinkErrorKind, WriteItem, WriteOperation, WriteToken,
     backoff::Backoff,
     claim::{Again, Begun, Claim, Done, Ended},
-    companion::{HEAD, Head},
+    companion::{HEAD, Head, decode},
     deliver::deliver,
     shared::Shared,
 };
-use crate::error::decode_error;
 
 /// How often the end of a claim is sent to a store that does not answer.
 const TRIES: u32 = 3;
@@ -209,14 +207,7 @@ where
     /// # Errors
     /// `Corrupt`, `Newer` and others for a value that cannot be read.
     pub(super) fn decode(&self, key: &Key, bytes: &[u8]) -> Result<V> {
-        let format = &self.cache.access.base().format;
-        match format.decode_entry(bytes) {
-            Ok(Entry::Value(decoded)) => Ok(decoded.value),
-            Ok(Entry::Negative(_)) => Err(Error::new(ErrorKind::Corrupt, "decode")
-                .with_detail("an unpersisted write without a value")
-                .with_key(key)),
-            Err(error) => Err(decode_error(key, error)),
-        }
+        decode(&self.cache.access.base().format, key, bytes)
     }
 
     fn verdict(

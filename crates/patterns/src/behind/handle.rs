@@ -2,17 +2,13 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use cachekit_keys::{Key, KeyFamily};
+use cachekit_keys::KeyFamily;
 use cachekit_store::{Condition, Error, ErrorKind, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Backlog, DeadLetterCursor, DeadLetterPage, Flushed, Replayed, Sink, WriteBehindBuilder,
-    accept::Accepting,
-    companion::{HEAD, Head},
-    queue::write_of,
-    shared::Shared,
+    accept::Accepting, companion::unpersisted, queue::write_of, shared::Shared,
 };
 use crate::{Cache, Cleared, WriteOptions, announce::Telling, index::tag_roots};
 
@@ -231,7 +227,8 @@ where
         }
         let key = self.shared.cache.key(key);
         let stored = self.shared.queue.store.get(&write_of(&key)?).await?;
-        stored.map_or(Ok(None), |bytes| self.unpersisted(&key, &bytes))
+        let format = &self.shared.cache.access.base().format;
+        stored.map_or(Ok(None), |bytes| unpersisted(format, &key, &bytes))
     }
 
     /// Waits until everything that was accepted before, by any process, is persisted, and asks the workers to hurry. What waits for another
@@ -396,13 +393,6 @@ where
             some = true;
         }
         Ok(())
-    }
-
-    fn unpersisted(&self, key: &Key, bytes: &Bytes) -> Result<Option<V>> {
-        match Head::parse(bytes)?.is_put {
-            true => self.shared.decode(key, &bytes[HEAD..]).map(Some),
-            false => Ok(None),
-        }
     }
 }
 

@@ -26,6 +26,7 @@ mod slots;
 mod tests;
 mod worker;
 
+pub(crate) use self::companion::unpersisted;
 pub use self::{
     builder::WriteBehindBuilder,
     dead::{DeadLetter, DeadLetterCursor, DeadLetterPage, Replayed},

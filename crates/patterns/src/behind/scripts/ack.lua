@@ -1,7 +1,7 @@
 local due, held, waiting, persisted, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local n, claim, claimed_at, window = (#KEYS - 5) / 2, tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 -- Before any write is removed: a sequence must not begin anew.
-local before = tonumber(redis.call('GET', persisted) or 0)
+local before = whole(redis.call('GET', persisted), 0)
 local highest = before
 for i = 1, n do
   highest = math.max(highest, tonumber(ARGV[2 + 3 * i]))

@@ -6,7 +6,7 @@ for i = 1, #KEYS do
   elseif given and size > left then
     answers[i] = 0
   else
-    local attempts = (tonumber(redis.call('GETRANGE', KEYS[i], 30, 32)) or 0) + 1
+    local attempts = whole(redis.call('GETRANGE', KEYS[i], 30, 32), 0) + 1
     redis.call('SETRANGE', KEYS[i], 30, string.format('%03.0f', math.min(attempts, 999)))
     answers[i] = redis.call('GET', KEYS[i])
     given, left = true, left - size

@@ -28,8 +28,11 @@ pub(in crate::behind) const CLAIM: Script = Script::new("write_claim", include_s
 /// many, and nothing for one that does not exist.
 ///
 /// `KEYS`: unpersisted writes. `ARGV`: how many bytes they may have together; the first one may have more.
-pub(in crate::behind) const BEGIN: Script =
-    Script::new("write_begin", include_str!("begin.lua")).with_body(begin);
+pub(in crate::behind) const BEGIN: Script = Script::new(
+    "write_begin",
+    concat!(include_str!("whole.lua"), include_str!("begin.lua")),
+)
+.with_body(begin);
 
 struct Claiming<'a> {
     due: &'a Key,

@@ -9,8 +9,8 @@ if now_there ~= '' and now_there ~= sequence then
   requeue(due, held, waiting, write, member, tonumber(ARGV[2]), tonumber(ARGV[3]), 0)
   return 2
 end
-if tonumber(redis.call('GET', persisted) or 0) < tonumber(sequence) then
-  redis.call('SET', persisted, int(tonumber(sequence)))
+if whole(redis.call('GET', persisted), 0) < whole(sequence, 0) then
+  redis.call('SET', persisted, int(whole(sequence, 0)))
 end
 if reason and bytes ~= '' then
   redis.call('SET', letter, string.sub(bytes, 1, 50) .. string.format('%04.0f', #reason) .. reason .. string.sub(bytes, 51))

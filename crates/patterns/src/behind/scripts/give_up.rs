@@ -20,6 +20,7 @@ pub(in crate::behind) const GIVE_UP: Script = Script::new(
     "write_give_up",
     concat!(
         include_str!("../../lease/scripts/end.lua"),
+        include_str!("whole.lua"),
         include_str!("requeue.lua"),
         include_str!("give_up.lua")
     ),
@@ -35,6 +36,7 @@ pub(in crate::behind) const REPLAY: Script = Script::new(
     "write_replay",
     concat!(
         include_str!("../../lease/scripts/end.lua"),
+        include_str!("whole.lua"),
         include_str!("replay.lua")
     ),
 )

@@ -24,7 +24,7 @@ else
       return {2, age}
     end
   end
-  sequence = math.max(now, tonumber(redis.call('GET', KEYS[7]) or 0) + 1)
+  sequence = math.max(now, whole(redis.call('GET', KEYS[7]), 0) + 1)
   if claim > 0 then
     redis.call('ZADD', held, now_ms + claim, member)
     redis.call('ZADD', KEYS[6], now_ms, member)

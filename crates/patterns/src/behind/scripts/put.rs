@@ -28,6 +28,7 @@ pub(in crate::behind) const PUT: Script = Script::new(
         include_str!("../../index/scripts/keep.lua"),
         include_str!("../../index/scripts/enter_one.lua"),
         include_str!("../../lease/scripts/end.lua"),
+        include_str!("whole.lua"),
         include_str!("oldest.lua"),
         include_str!("put.lua")
     ),

@@ -10,7 +10,7 @@ if redis.call('EXISTS', write) == 1 then
   redis.call('ZREM', dead, member)
   return 2
 end
-local behind = 54 + (tonumber(string.sub(bytes, 51, 54)) or 0)
+local behind = 54 + whole(string.sub(bytes, 51, 54), 0)
 redis.call('ZADD', due, now_ms, member)
 redis.call('SET', write, string.sub(bytes, 1, 17) .. string.format('%013.0f', now_ms) .. '000' .. string.sub(bytes, 34, 50) .. string.sub(bytes, behind + 1))
 redis.call('DEL', letter)

@@ -8,7 +8,7 @@ local function requeue(due, held, waiting, write, member, claimed_at, window, co
   redis.call('ZADD', due, claimed_at + window, member)
   redis.call('ZREM', held, member)
   redis.call('ZREM', waiting, member)
-  local left = (tonumber(redis.call('GETRANGE', write, 34, 41)) or 1) - count
+  local left = whole(redis.call('GETRANGE', write, 34, 41), 1) - count
   redis.call('SETRANGE', write, 17, string.format('%013.0f', claimed_at) .. '000')
   redis.call('SETRANGE', write, 34, string.format('%08.0f', math.max(left, 1)))
 end

@@ -19,7 +19,11 @@ use crate::{
 /// when it was made, the window, all in milliseconds; then for each the member, the sequence, and how many writes it stood for.
 pub(in crate::behind) const ACK: Script = Script::new(
     "write_ack",
-    concat!(include_str!("requeue.lua"), include_str!("ack.lua")),
+    concat!(
+        include_str!("whole.lua"),
+        include_str!("requeue.lua"),
+        include_str!("ack.lua")
+    ),
 )
 .with_body(ack)
 .with_time();
@@ -31,7 +35,11 @@ pub(in crate::behind) const ACK: Script = Script::new(
 /// (empty for any), the pause in milliseconds, and how many attempts there were, in three digits (empty for as many as there are).
 pub(in crate::behind) const RETRY: Script = Script::new(
     "write_retry",
-    concat!(include_str!("requeue.lua"), include_str!("retry.lua")),
+    concat!(
+        include_str!("whole.lua"),
+        include_str!("requeue.lua"),
+        include_str!("retry.lua")
+    ),
 )
 .with_body(retry)
 .with_time();

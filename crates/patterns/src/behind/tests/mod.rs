@@ -5,5 +5,7 @@ mod barriers;
 mod clocks;
 mod draining;
 mod letters;
+mod reading;
 mod support;
+mod twins;
 mod workers;
