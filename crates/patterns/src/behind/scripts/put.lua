@@ -12,7 +12,7 @@ if head ~= '' then
   count = math.min(tonumber(string.sub(head, 35, 42)) + 1, 99999999)
 else
   local bound, most, fresh = tonumber(ARGV[7]), tonumber(ARGV[8]), redis.call('ZCARD', due)
-  if bound > 0 then
+  if bound ~= 0 then
     local holds = fresh + redis.call('ZCARD', held) + redis.call('ZCARD', KEYS[8])
     if holds >= bound then
       return {0, holds}
