@@ -67,6 +67,8 @@ pub(super) struct Receipt {
     pub(super) sequence: u64,
     /// The shard's clock, in milliseconds.
     pub(super) now: u64,
+    /// Whether the caller has claimed it.
+    pub(super) is_claimed: bool,
 }
 
 impl Queue {
@@ -192,6 +194,10 @@ impl Queue {
             return Ok(count);
         }
         let now = Instant::now();
+        if let Some((_, count)) = known {
+            // Others go by what is known while it is asked for anew.
+            *self.counted.lock() = Some((now, count));
+        }
         let count = self.backlog().await?;
         let count = count.pending + count.dead_letters;
         *self.counted.lock() = Some((now, count));
@@ -225,6 +231,7 @@ fn answer(reply: Reply) -> Result<(Option<Accepted>, bool)> {
             let receipt = Receipt {
                 sequence: at(1)?,
                 now: at(3)?,
+                is_claimed: at(2)? == 2,
             };
             (Some(Accepted::Yes(receipt)), at(2)? == 1)
         }

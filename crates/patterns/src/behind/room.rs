@@ -83,7 +83,10 @@ where
                 .try_accept(std::slice::from_ref(&item), room)
                 .await
                 .map_err(|error| partly(error, some))?;
-            if let Some(Accepted::Yes(receipt)) = accepted.first() {
+            // One that has become part of a write which came meanwhile is in the queue.
+            if let Some(Accepted::Yes(receipt)) = accepted.first()
+                && receipt.is_claimed
+            {
                 self.persist(&item, *receipt)
                     .await
                     .map_err(|error| partly(error, some))?;

@@ -28,6 +28,7 @@ else
   if claim > 0 then
     redis.call('ZADD', held, now_ms + claim, member)
     redis.call('ZADD', KEYS[6], now_ms, member)
+    was_empty = 2
   else
     redis.call('ZADD', due, now_ms + window, member)
     was_empty = fresh == 0 and 1 or 0

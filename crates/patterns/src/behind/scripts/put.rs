@@ -14,7 +14,7 @@ use crate::{
 /// Accepts the write of one key: caches the value, or removes it for a deletion, and keeps the write until it is persisted, in
 /// place of one that is there. Ends the lease of a load under way.
 ///
-/// Answers 1, the sequence, 1 where nothing was due before, and the time in milliseconds. Where the write is not accepted and
+/// Answers 1, the sequence, 1 where nothing was due before and 2 where the write was claimed, and the time in milliseconds. Where the write is not accepted and
 /// nothing was changed: 0 and how many keys there are where the backlog is full, 2 and the age in milliseconds where it is
 /// too old, 3 where the key has a write of another queue.
 ///
@@ -59,7 +59,7 @@ fn put(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
     let now = now_ms(tx);
     let before = tx.get(write)?.unwrap_or_default();
     let head = before.slice(..before.len().min(HEAD));
-    let (mut sequence, mut first, mut count, mut was_empty) = (tx.now(), now, 1, false);
+    let (mut sequence, mut first, mut count, mut was_empty) = (tx.now(), now, 1, 0);
     if head.is_empty() {
         let fresh = tx.zcard(due)?;
         let (bound, most): (i64, i64) = (parsed(args, 6)?, parsed(args, 7)?);
@@ -80,9 +80,10 @@ fn put(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
         if claim > 0 {
             put_score(tx, held, now + claim, member)?;
             put_score(tx, waiting, now, member)?;
+            was_empty = 2;
         } else {
             put_score(tx, due, now + window, member)?;
-            was_empty = fresh == 0;
+            was_empty = i64::from(fresh == 0);
         }
     } else {
         if head.get(42..) != Some(&tag[..]) {
@@ -116,7 +117,7 @@ fn put(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
     }
     end_lease(tx, lease)?;
     let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
-    Ok(integers([1, sequence, i64::from(was_empty), now]))
+    Ok(integers([1, sequence, was_empty, now]))
 }
 
 fn integers<const N: usize>(numbers: [i64; N]) -> Reply {

@@ -6,6 +6,7 @@ mod clocks;
 mod draining;
 mod letters;
 mod reading;
+mod servers;
 mod support;
 mod twins;
 mod workers;
