@@ -18,7 +18,7 @@ use crate::behind::scripts::{
     SLOTS_SETTLE, SLOTS_TAKE, STATE, STATUS,
 };
 
-const CALLS: usize = 6_000;
+const CALLS: usize = 2_400;
 
 /// Everything that the scripts change.
 struct Names {
