@@ -52,6 +52,7 @@ pub use self::{
     memory::{MemoryStore, MemoryStoreBuilder},
     observer::{
         CacheReads, CallOutcome, CircuitState, ConnectionState, Event, Observer, Observers,
+        WritesDrained,
     },
     options::{
         Condition, Entry, Expiration, ExpireChange, Increment, KeyExpiry, ScanCursor, ScanPage,

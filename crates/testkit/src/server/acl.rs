@@ -34,7 +34,10 @@ pub const SCRIPT_COMMANDS: &[&str] = &[
     "del",
     "exists",
     "getdel",
-    "incrby", // values
+    "incrby",
+    "getrange",
+    "setrange",
+    "strlen", // values
     "hget",
     "hgetall",
     "hset",
