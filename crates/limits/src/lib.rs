@@ -29,6 +29,7 @@
 //! ```
 
 mod calendar;
+mod coalesce;
 mod decision;
 mod error;
 mod inflight;
@@ -40,6 +41,7 @@ mod script;
 
 pub use self::{
     calendar::{Unit, Weekday, Zone},
+    coalesce::Coalescing,
     decision::{Decision, LimitStatus, Origin},
     inflight::{Admission, InFlightLease, InFlightLimiter},
     limit::Limit,

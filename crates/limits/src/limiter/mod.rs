@@ -1,6 +1,8 @@
 //! The limiter: limits over a store, and what can be asked of them.
 
 mod assertions;
+mod batch;
+mod brief;
 mod call;
 mod clock;
 mod denials;
@@ -8,25 +10,28 @@ mod manage;
 mod options;
 mod outage;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, mem::discriminant, sync::Arc};
 
 use cachekit_keys::{KeySchema, UserId};
 use cachekit_store::{Result, Store};
 
 pub use self::outage::Outage;
-pub(crate) use self::{
-    call::{ATTEMPTS, numbers},
-    clock::ServerClock,
-};
 use self::{
+    brief::Brief,
     call::{Ask, Charged, Op},
     denials::Denials,
     outage::Standby,
 };
+pub(crate) use self::{
+    call::{ATTEMPTS, numbers},
+    clock::ServerClock,
+};
 use crate::{
     Limit, LimitStatus,
+    coalesce::Coalescer,
     decision::{Decision, Origin},
     error::invalid,
+    limit::Algorithm,
 };
 
 /// Checks one limit, or several at once, for any number of subjects.
@@ -69,6 +74,18 @@ struct Inner {
     standby: Standby,
     denials: Option<Denials>,
     shadow: bool,
+    brief: Option<Brief>,
+    coalescer: Option<Coalescer>,
+}
+
+impl Inner {
+    /// The algorithm that all limits have.
+    fn algorithm(&self) -> Option<&Algorithm> {
+        let (first, rest) = self.limits.split_first()?;
+        let first = first.algorithm();
+        let same = |limit: &Limit| discriminant(limit.algorithm()) == discriminant(first);
+        rest.iter().all(same).then_some(first)
+    }
 }
 
 /// The most limits of one limiter.
@@ -134,6 +151,7 @@ impl Limiter {
     fn of(store: Arc<dyn Store>, schema: KeySchema, limits: Vec<Limit>) -> Self {
         Self {
             inner: Arc::new(Inner {
+                brief: Brief::of(&limits),
                 store,
                 schema,
                 limits,
@@ -141,6 +159,7 @@ impl Limiter {
                 standby: Standby::None,
                 denials: None,
                 shadow: false,
+                coalescer: None,
             }),
         }
     }
@@ -367,7 +386,12 @@ impl Limiter {
         cost: u64,
         need: u64,
     ) -> Result<Decision> {
-        let Charged { taken, statuses } = self.ask(subject, &Ask::new(op, cost, need)).await?;
+        let Charged { taken, statuses } = match &self.inner.coalescer {
+            Some(coalescer) if op == Op::Take && cost == need => {
+                self.ask_together(coalescer, subject, cost).await?
+            }
+            _ => self.ask(subject, &Ask::new(op, cost, need)).await?,
+        };
         let is_denial =
             |status: &LimitStatus| status.retry_after != Some(std::time::Duration::ZERO);
         let allowed = !statuses.iter().any(is_denial);
