@@ -33,6 +33,7 @@ mod coalesce;
 mod decision;
 mod error;
 mod inflight;
+mod lease;
 mod limit;
 mod limiter;
 mod period;
@@ -44,6 +45,7 @@ pub use self::{
     coalesce::Coalescing,
     decision::{Decision, LimitStatus, Origin},
     inflight::{Admission, InFlightLease, InFlightLimiter},
+    lease::Leasing,
     limit::Limit,
     limiter::{Limiter, Outage},
     period::Period,

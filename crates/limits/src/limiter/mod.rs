@@ -6,6 +6,7 @@ mod brief;
 mod call;
 mod clock;
 mod denials;
+mod leased;
 mod manage;
 mod options;
 mod outage;
@@ -31,6 +32,7 @@ use crate::{
     coalesce::Coalescer,
     decision::{Decision, Origin},
     error::invalid,
+    lease::Leases,
     limit::Algorithm,
 };
 
@@ -76,6 +78,7 @@ struct Inner {
     shadow: bool,
     brief: Option<Brief>,
     coalescer: Option<Coalescer>,
+    leases: Option<Arc<Leases>>,
 }
 
 impl Inner {
@@ -160,6 +163,7 @@ impl Limiter {
                 denials: None,
                 shadow: false,
                 coalescer: None,
+                leases: None,
             }),
         }
     }
@@ -326,6 +330,9 @@ impl Limiter {
             ));
         }
         let units = units.min(decision.taken);
+        if let (Some(leases), Origin::Lease) = (&self.inner.leases, decision.origin) {
+            leases.give_back(subject, units, &decision.statuses);
+        }
         // What the store did not give it does not take back.
         if units == 0 || decision.origin != Origin::Server {
             return self.status(subject).await;
@@ -386,12 +393,8 @@ impl Limiter {
         cost: u64,
         need: u64,
     ) -> Result<Decision> {
-        let Charged { taken, statuses } = match &self.inner.coalescer {
-            Some(coalescer) if op == Op::Take && cost == need => {
-                self.ask_together(coalescer, subject, cost).await?
-            }
-            _ => self.ask(subject, &Ask::new(op, cost, need)).await?,
-        };
+        let (charged, origin) = self.charge(subject, op, cost, need).await?;
+        let Charged { taken, statuses } = charged;
         let is_denial =
             |status: &LimitStatus| status.retry_after != Some(std::time::Duration::ZERO);
         let allowed = !statuses.iter().any(is_denial);
@@ -409,8 +412,26 @@ impl Limiter {
             shadow: false,
             statuses,
             binding,
-            origin: Origin::Server,
+            origin,
         })
+    }
+
+    /// Asks in the way that is the shortest.
+    async fn charge(
+        &self,
+        subject: &UserId,
+        op: Op,
+        cost: u64,
+        need: u64,
+    ) -> Result<(Charged, Origin)> {
+        let inner = &self.inner;
+        let whole = op == Op::Take && cost == need;
+        let charged = match (&inner.leases, &inner.coalescer) {
+            (Some(leases), _) if whole => return self.ask_leases(leases, subject, cost).await,
+            (None, Some(coalescer)) if whole => self.ask_together(coalescer, subject, cost).await?,
+            _ => self.ask(subject, &Ask::new(op, cost, need)).await?,
+        };
+        Ok((charged, Origin::Server))
     }
 
     /// A cost above a limit is the caller's mistake; it is told before anything is asked.

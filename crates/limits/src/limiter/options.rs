@@ -113,7 +113,7 @@ impl Limiter {
         self.with(|inner| inner.coalescer = Some(Coalescer::new(coalescing)))
     }
 
-    fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
+    pub(super) fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
         let inner = &*self.inner;
         let mut changed = Inner {
             store: Arc::clone(&inner.store),
@@ -125,6 +125,7 @@ impl Limiter {
             shadow: inner.shadow,
             brief: inner.brief.clone(),
             coalescer: inner.coalescer.clone(),
+            leases: inner.leases.clone(),
         };
         change(&mut changed);
         Self {

@@ -6,6 +6,7 @@ mod coalescing_twins;
 mod everlasting;
 mod hammer;
 mod inflight;
+mod leasing;
 mod model_based;
 mod models;
 mod outages;

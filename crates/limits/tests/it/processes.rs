@@ -8,8 +8,8 @@ use std::{
 };
 
 use cachekit_keys::{KeySchema, Namespace};
-use cachekit_limits::{Coalescing, Limit, Limiter};
-use cachekit_store::RedisStore;
+use cachekit_limits::{Coalescing, Leasing, Limit, Limiter};
+use cachekit_store::{RedisStore, Tasks};
 use cachekit_testkit::server::{Kind, SharedServer};
 use tokio::task::JoinSet;
 
@@ -18,6 +18,8 @@ use crate::support::user;
 const PROCESSES: usize = 8;
 const TASKS: usize = 8;
 const CALLS: usize = 25;
+/// How many units a process leases at most.
+const LEASED: u64 = 20;
 /// 1 600 calls in all.
 const LIMIT: u64 = 500;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -41,10 +43,11 @@ fn limit(name: &str) -> Limit {
     limit.unwrap()
 }
 
-fn in_its_way(limiter: Limiter, way: &str) -> Limiter {
+fn in_its_way(limiter: Limiter, way: &str, tasks: &Tasks) -> Limiter {
     match way {
         "alone" => limiter,
         "coalesced" => limiter.coalesced(Coalescing::new()),
+        "leased" => limiter.leased(Leasing::up_to(LEASED), tasks).unwrap(),
         _ => panic!("no way has the name {way}"),
     }
 }
@@ -61,7 +64,9 @@ async fn a_child_does_as_it_was_told() {
     };
     let store = RedisStore::connect(url).await.unwrap();
     let schema = KeySchema::sharded().with_namespace(Namespace::new(space).unwrap());
-    let limiter = in_its_way(Limiter::new(Arc::new(store), schema, limit(name)), way);
+    let keepers = Tasks::new();
+    let limiter = Limiter::new(Arc::new(store), schema, limit(name));
+    let limiter = in_its_way(limiter, way, &keepers);
     let mut tasks = JoinSet::new();
     for _ in 0..TASKS {
         let limiter = limiter.clone();
@@ -74,17 +79,16 @@ async fn a_child_does_as_it_was_told() {
         });
     }
     let taken: u64 = tasks.join_all().await.into_iter().sum();
+    let report = keepers.shutdown(Duration::from_secs(5)).await;
+    assert!(report.cut_off.is_empty());
     println!("{TOOK}{taken}");
 }
 
-/// What each child took; `None` where there is no server.
-async fn taken(name: &str, way: &str) -> Option<Vec<u64>> {
+/// What each child took, and what the server counts as used after that; `None` where there is no server.
+async fn taken(name: &str, way: &str) -> Option<(Vec<u64>, u64)> {
     let server = SharedServer::of(Kind::Redis7).await.unwrap()?;
-    let orders = format!(
-        "{}\nt{:016x}\n{name}\n{way}",
-        server.url(),
-        fastrand::u64(..)
-    );
+    let (url, space) = (server.url(), format!("t{:016x}", fastrand::u64(..)));
+    let orders = format!("{url}\n{space}\n{name}\n{way}");
     let program = env::current_exe().unwrap();
     let child = || {
         let mut child = Command::new(&program);
@@ -101,7 +105,11 @@ async fn taken(name: &str, way: &str) -> Option<Vec<u64>> {
     for child in children {
         each.push(result(&child.await.unwrap()));
     }
-    Some(each)
+    let store = RedisStore::connect(url).await.unwrap();
+    let schema = KeySchema::sharded().with_namespace(Namespace::new(&space).unwrap());
+    let limiter = Limiter::new(Arc::new(store), schema, limit(name));
+    let used = limiter.status(&user()).await.unwrap().used();
+    Some((each, used))
 }
 
 fn result(output: &Output) -> u64 {
@@ -112,8 +120,19 @@ fn result(output: &Output) -> u64 {
 }
 
 async fn exactly_the_limit_passes(name: &str, way: &str) {
-    if let Some(each) = taken(name, way).await {
+    if let Some((each, used)) = taken(name, way).await {
         assert_eq!(each.iter().sum::<u64>(), LIMIT, "{each:?}");
+        assert_eq!(used, LIMIT);
+    }
+}
+
+/// With leases a process may have held units that the last of the others would have got.
+async fn no_more_than_the_limit_passes(name: &str) {
+    if let Some((each, used)) = taken(name, "leased").await {
+        let taken = each.iter().sum::<u64>();
+        assert!(taken <= LIMIT, "{each:?}");
+        assert!(taken + PROCESSES as u64 * LEASED >= LIMIT, "{each:?}");
+        assert_eq!(used, taken, "what was not used went back");
     }
 }
 
@@ -121,6 +140,7 @@ async fn exactly_the_limit_passes(name: &str, way: &str) {
 async fn of_a_bucket() {
     exactly_the_limit_passes("bucket", "alone").await;
     exactly_the_limit_passes("bucket", "coalesced").await;
+    no_more_than_the_limit_passes("bucket").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,22 +153,26 @@ async fn of_a_bucket_whose_rate_is_no_whole_number() {
 async fn of_a_fixed_window() {
     exactly_the_limit_passes("window", "alone").await;
     exactly_the_limit_passes("window", "coalesced").await;
+    no_more_than_the_limit_passes("window").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_an_aligned_window() {
     exactly_the_limit_passes("aligned window", "alone").await;
     exactly_the_limit_passes("aligned window", "coalesced").await;
+    no_more_than_the_limit_passes("aligned window").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_sliding_window() {
     exactly_the_limit_passes("sliding window", "alone").await;
     exactly_the_limit_passes("sliding window", "coalesced").await;
+    no_more_than_the_limit_passes("sliding window").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_log() {
     exactly_the_limit_passes("log", "alone").await;
     exactly_the_limit_passes("log", "coalesced").await;
+    no_more_than_the_limit_passes("log").await;
 }
