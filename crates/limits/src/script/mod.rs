@@ -77,7 +77,13 @@ pub(crate) const ALL_MIXED: Script = batch!(
 /// The shortest text for the most usual calls: on token buckets, of one subject or many.
 pub(crate) const GCRA: Script = Script::new("limit_gcra", include_str!("../lua/gcra.lua"))
     .with_time()
-    .with_body(gcra::run);
+    .with_body(gcra::run_one);
+
+/// The same for several token buckets, all or nothing.
+pub(crate) const GCRA_ALL: Script =
+    Script::new("limit_gcra_all", include_str!("../lua/buckets.lua"))
+        .with_time()
+        .with_body(gcra::run_all);
 
 /// The same script where it is only asked, so that a lost answer leaves nothing open.
 pub(crate) const fn peeking(script: Script) -> Script {
