@@ -123,7 +123,7 @@ impl Limiter {
 
     fn batch_script(&self) -> Script {
         match (&self.inner.brief, self.inner.algorithm()) {
-            (Some(brief), _) => brief.script,
+            (Some(brief), _) => brief.batch,
             (None, Some(algorithm)) => algorithm.batch_script(),
             (None, None) => script::ALL_MIXED,
         }

@@ -14,13 +14,15 @@ use crate::{
     Limit, LimitStatus,
     error::unexpected,
     limit::Algorithm,
-    script::{FAILED, GCRA, GCRA_ALL},
+    script::{FAILED, GCRA, GCRA_ALL, GCRAS},
 };
 
 /// What the script has to know of limits that it can decide.
 #[derive(Clone)]
 pub(super) struct Brief {
-    pub(super) script: Script,
+    /// For one call, which takes no number of calls where there is one limit.
+    script: Script,
+    pub(super) batch: Script,
     /// The arguments before the costs.
     args: Vec<Box<[u8]>>,
 }
@@ -30,11 +32,11 @@ impl Brief {
     pub(super) fn of(limits: &[Limit]) -> Option<Self> {
         let text = |number: i64| number.to_string().into_bytes().into_boxed_slice();
         let mut args = Vec::with_capacity(1 + 2 * limits.len());
-        let script = match limits.len() {
-            1 => GCRA,
+        let (script, batch) = match limits.len() {
+            1 => (GCRA, GCRAS),
             count => {
                 args.push(text(i64::try_from(count).ok()?));
-                GCRA_ALL
+                (GCRA_ALL, GCRA_ALL)
             }
         };
         for limit in limits {
@@ -47,7 +49,11 @@ impl Brief {
                 _ => return None,
             }
         }
-        Some(Self { script, args })
+        Some(Self {
+            script,
+            batch,
+            args,
+        })
     }
 
     /// The arguments before the costs, and room for so many more. Copies: shared ones would be counted by all threads at once.
@@ -75,7 +81,10 @@ impl Limiter {
         let mut keys = Vec::with_capacity(limits.len());
         keys.extend(limits.iter().map(|limit| self.bucket_key(subject, limit)));
         let mut args = brief.args(2);
-        args.extend([Bytes::from_static(b"1"), text_of(ask.cost)]);
+        if limits.len() > 1 {
+            args.push(Bytes::from_static(b"1"));
+        }
+        args.push(text_of(ask.cost));
         let call = [ScriptCall::new(keys, args)];
         let replies = self.inner.store.run_script(&brief.script, &call).await?;
         match &replies[..] {

@@ -1,55 +1,51 @@
--- Calls on several token buckets of a subject, all or nothing, whose rates are whole numbers of microseconds a token: what
--- `bucket.lua` does, and no more than these need. The first argument is the number of buckets, then follow the capacity and
--- the microseconds of each, and for each subject the number of its calls and their costs.
--- Reply, for each call and bucket: what is free, when it passes (0 where it fits), and when the bucket is full again. -2 stands
--- for a subject of which a state is written in another way, or cannot be read or written.
-local count = tonumber(ARGV[1])
-local micros, full = {}, {}
+-- Calls on several token buckets of a subject, all or nothing, as `gcra.lua` decides on one. The first argument is the number of
+-- buckets, then follow the capacity and the microseconds of each, and for each subject the number of its calls and their costs.
+-- Reply, for each call and bucket: the numbers of `gcra.lua`. -2 stands in the place of each call of a subject of which a state
+-- is written in another way, or cannot be read or written.
+local count, micros, full = tonumber(ARGV[1]), {}, {}
 for i = 1, count do
   micros[i] = tonumber(ARGV[2 * i + 1])
   full[i] = ARGV[2 * i] * micros[i]
 end
 local next_cost, reply, filled = 2 * count + 2, {}, 0
+local pcall, floor, ceil = redis.pcall, math.floor, math.ceil
 for first = 0, #KEYS - count, count do
-  local last, before, known = next_cost + tonumber(ARGV[next_cost]), filled, true
-  local rooms, dirty, whole = {}, {}, false
+  local last, before, known, taken = next_cost + ARGV[next_cost], filled, true, false
+  local aheads, dirty = {}, {}
   for i = 1, count do
-    local stored, ahead = redis.pcall('GET', KEYS[first + i]), 0
+    local stored, ahead = pcall('GET', KEYS[first + i]), 0
     if stored then
-      if type(stored) == 'table' or #stored > 16 or not string.find(stored, '^%d+$') then
-        known = false
-        break
-      end
-      ahead = math.max(tonumber(stored) - now, 0)
+      local tat = #stored == 16 and tonumber(stored)
+      known = tat and tat >= 1000000000000000
+      if not known then break end
+      if tat > now then ahead = tat - now end
       if ahead > full[i] then ahead, dirty[i] = full[i], true end
     end
-    rooms[i] = full[i] - ahead
+    aheads[i] = ahead
   end
   if known then
     for place = next_cost + 1, last do
       local cost, fits = tonumber(ARGV[place]), true
+      for i = 1, count do fits = fits and aheads[i] + cost * micros[i] <= full[i] end
+      taken = taken or fits
       for i = 1, count do
-        if cost * micros[i] > rooms[i] then fits = false end
-      end
-      whole = whole or fits
-      for i = 1, count do
-        local time, retry = cost * micros[i], 0
+        local ahead, retry = aheads[i], 0
+        local left = ahead + cost * micros[i]
         if fits then
-          rooms[i] = rooms[i] - time
-        elseif time > rooms[i] then
-          retry = time - rooms[i]
+          ahead, aheads[i] = left, left
+        elseif left > full[i] then
+          retry = left - full[i]
         end
-        reply[filled + 1] = math.floor(rooms[i] / micros[i])
+        reply[filled + 1] = floor((full[i] - ahead) / micros[i])
         reply[filled + 2] = retry
-        reply[filled + 3] = full[i] - rooms[i]
+        reply[filled + 3] = ahead
         filled = filled + 3
       end
     end
     for i = 1, count do
-      if whole or dirty[i] then
-        local left = full[i] - rooms[i]
-        local name, life = KEYS[first + i], int(math.max(math.ceil(left / 1000), 1))
-        if redis.pcall('SET', name, int(now + left), 'PX', life).err then known = false end
+      local left = aheads[i]
+      if (taken or dirty[i]) and pcall('SET', KEYS[first + i], now + left, 'PX', ceil(left / 1000)).err then
+        known = false
       end
     end
   end

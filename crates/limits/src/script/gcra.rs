@@ -1,4 +1,5 @@
-//! The twin of `gcra.lua` and `buckets.lua`: calls on token buckets whose rates are whole numbers of microseconds a token.
+//! The twin of `gcra.lua`, `gcras.lua` and `buckets.lua`: calls on token buckets whose rates are whole numbers of microseconds
+//! a token.
 
 use bytes::Bytes;
 use cachekit_keys::Key;
@@ -21,8 +22,26 @@ struct Gcra<'a> {
     dirty: bool,
 }
 
-/// One bucket of each subject.
-pub(super) fn run_one(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
+/// One call.
+pub(super) fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
+    let mut reader = reader(args);
+    let rate = (reader.arg()?, reader.arg()?);
+    let cost = reader.arg()?;
+    let [key] = keys else {
+        return Err(malformed("a key"));
+    };
+    let Some(mut bucket) = Gcra::read(tx, key, rate) else {
+        return Ok(Reply::Array(vec![Reply::Integer(FAILED)]));
+    };
+    let row = bucket.take(cost, bucket.fits(cost));
+    if bucket.dirty {
+        bucket.save(tx)?;
+    }
+    Ok(Reply::Array(row.map(Reply::Integer).into()))
+}
+
+/// Calls on one bucket of each subject.
+pub(super) fn run_many(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
     let mut reader = reader(args);
     let rate = (reader.arg()?, reader.arg()?);
     let mut reply = Vec::with_capacity(keys.len() * 3);
@@ -33,7 +52,7 @@ pub(super) fn run_one(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) ->
     Ok(Reply::Array(reply))
 }
 
-/// Several buckets of each subject.
+/// Calls on several buckets of each subject.
 pub(super) fn run_all(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
     let mut reader = reader(args);
     let count = usize::try_from(reader.arg()?).map_err(|_| malformed("a number"))?;
@@ -88,6 +107,12 @@ fn decide(
     Ok(())
 }
 
+/// A moment of sixteen digits: from 2001 until 2286.
+fn moment(stored: &[u8]) -> Option<i64> {
+    const FIRST: i64 = 1_000_000_000_000_000;
+    whole(stored).filter(|moment| stored.len() == 16 && *moment >= FIRST)
+}
+
 impl<'a> Gcra<'a> {
     /// `None` for what is written in another way, or cannot be read.
     fn read(
@@ -97,7 +122,7 @@ impl<'a> Gcra<'a> {
     ) -> Option<Self> {
         let full = capacity * micros;
         let ahead = match tx.get(key).ok()? {
-            Some(stored) => (whole(&stored)? - now(tx)).max(0),
+            Some(stored) => (moment(&stored)? - now(tx)).max(0),
             None => 0,
         };
         Some(Self {
