@@ -1,4 +1,8 @@
 //! How far the sliding window counter is from the exact log: the numbers that the documentation gives.
+#![expect(
+    clippy::print_stdout,
+    reason = "the numbers are for who writes the documentation"
+)]
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -137,6 +141,6 @@ fn the_counter_never_lets_twice_the_limit_pass() {
             second += counter.check_at_most(&user, LIMIT).await.unwrap().taken();
         }
         println!("worst: {} of {LIMIT}", first + second);
-        assert!(second >= LIMIT * 9 / 10 && second < LIMIT, "{second}");
+        assert!((LIMIT * 9 / 10..LIMIT).contains(&second), "{second}");
     });
 }
