@@ -13,6 +13,7 @@ mod aside;
 mod bounds;
 mod harness;
 mod keyspace;
+mod limits;
 mod memory;
 mod payload;
 mod raw;
@@ -77,6 +78,7 @@ async fn run(only: &str) -> Outcome<Vec<Row>> {
     rows.extend(aside::run(&wanted(&aside::ROWS)).await?);
     rows.extend(warm::run(&wanted(&warm::ROWS)).await?);
     rows.extend(keyspace::run(&wanted(&keyspace::ROWS)).await?);
+    rows.extend(limits::run(&wanted(&limits::ROWS)).await?);
     rows.extend(memory::run(&wanted(&memory::ROWS)).await?);
     rows.extend(stampede::run(&wanted(&stampede::ROWS)).await?);
     report::write(&rows)?;

@@ -1,6 +1,8 @@
 //! What a limiter answers: a value that explains itself.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
+
+use crate::name::Name;
 
 /// Who decided.
 ///
@@ -13,6 +15,8 @@ pub enum Origin {
     Server,
     /// This process, which [remembers](crate::Limiter::remembering_denials) an earlier denial.
     DenialCache,
+    /// This process, by units that it [leased](crate::Limiter::leased).
+    Lease,
     /// This process by its share of the limits, as the store is [away](crate::Outage::Local).
     Local,
     /// Nobody: the store is away, and the policy is to [allow](crate::Outage::Allow) or to [deny](crate::Outage::Deny).
@@ -65,7 +69,7 @@ pub struct Decision {
 /// See [`Decision`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitStatus {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Name,
     pub(crate) limit: u64,
     pub(crate) remaining: u64,
     pub(crate) retry_after: Option<Duration>,

@@ -29,19 +29,24 @@
 //! ```
 
 mod calendar;
+mod coalesce;
 mod decision;
 mod error;
 mod inflight;
+mod lease;
 mod limit;
 mod limiter;
+mod name;
 mod period;
 mod quota;
 mod script;
 
 pub use self::{
     calendar::{Unit, Weekday, Zone},
+    coalesce::Coalescing,
     decision::{Decision, LimitStatus, Origin},
     inflight::{Admission, InFlightLease, InFlightLimiter},
+    lease::Leasing,
     limit::Limit,
     limiter::{Limiter, Outage},
     period::Period,
