@@ -13,14 +13,10 @@ use std::{
 use async_trait::async_trait;
 use cachekit::{
     Cache, CacheKit, KeyPath, Namespace, ProjectId, ProjectKey, Sink, SinkError, WriteBehind,
-    WriteBehindWorker, WriteItem,
-    store::Tasks,
+    WriteBehindWorker, WriteItem, store::Tasks,
 };
 
-use super::{
-    journal::Journal,
-    sqlite::SqliteSink,
-};
+use super::{journal::Journal, sqlite::SqliteSink};
 
 /// Keys that are written, each by one task.
 pub(super) const KEYS: usize = 1_000;
@@ -51,7 +47,10 @@ pub(super) enum Role {
     Slow(u64),
 }
 
-type Kept = (WriteBehind<ProjectKey, String>, WriteBehindWorker<ProjectKey, String>);
+type Kept = (
+    WriteBehind<ProjectKey, String>,
+    WriteBehindWorker<ProjectKey, String>,
+);
 
 impl Bed {
     pub(super) fn database(&self) -> PathBuf {
@@ -69,7 +68,10 @@ impl Bed {
     /// The queue as every process has it.
     pub(super) async fn queue(&self, slow: Duration) -> cachekit::Result<Kept> {
         let namespace = Namespace::new(&self.namespace)?;
-        let kit = CacheKit::builder().namespace(namespace).connect(&self.url).await?;
+        let kit = CacheKit::builder()
+            .namespace(namespace)
+            .connect(&self.url)
+            .await?;
         let cache: Cache<ProjectKey, String> = kit.cache().build()?;
         let sink = Recording {
             sqlite: SqliteSink::open(&self.database()).unwrap(),
@@ -88,23 +90,42 @@ impl Bed {
 
     pub(super) fn start(&self, role: Role) -> Process {
         let mut child = Command::new(env::current_exe().unwrap());
-        child.args(["--ignored", "--exact", "crash::children::child_of_a_crash_test"]);
+        child.args([
+            "--ignored",
+            "--exact",
+            "crash::children::child_of_a_crash_test",
+        ]);
         let child_role = match role {
             Role::Writer(seed) => format!("writer {seed}"),
             Role::Worker => "worker 0".to_owned(),
             Role::Slow(millis) => format!("worker {millis}"),
         };
-        let values = [&self.url, &self.namespace, self.folder.to_str().unwrap(), &child_role];
+        let values = [
+            &self.url,
+            &self.namespace,
+            self.folder.to_str().unwrap(),
+            &child_role,
+        ];
         child.envs(BED.into_iter().zip(values));
         // Its end is the end of the child, should this process be killed itself.
-        child.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        child
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         Process(child.spawn().unwrap())
     }
 
     fn of_environment() -> (Self, String) {
         let [url, namespace, folder, role] = BED.map(|name| env::var(name).unwrap());
         let folder = PathBuf::from(folder);
-        (Self { url, namespace, folder }, role)
+        (
+            Self {
+                url,
+                namespace,
+                folder,
+            },
+            role,
+        )
     }
 }
 
@@ -145,7 +166,9 @@ struct Recording {
 #[async_trait]
 impl Sink<ProjectKey, String> for Recording {
     async fn write(&self, batch: &[WriteItem<ProjectKey, String>]) -> Vec<Result<(), SinkError>> {
-        let lines = batch.iter().map(|item| (name(&item.key), item.token.sequence));
+        let lines = batch
+            .iter()
+            .map(|item| (name(&item.key), item.token.sequence));
         self.journal.delivered(&lines.collect::<Vec<_>>());
         tokio::time::sleep(self.slow).await;
         self.sqlite.write(batch).await
@@ -234,7 +257,9 @@ async fn write(
 /// What the database holds, by the keys' names.
 pub(super) fn rows(database: &Path) -> Vec<(String, Option<String>)> {
     let connection = rusqlite::Connection::open(database).unwrap();
-    let mut query = connection.prepare("SELECT key, value FROM entries").unwrap();
+    let mut query = connection
+        .prepare("SELECT key, value FROM entries")
+        .unwrap();
     let rows = query.query_map([], |row| {
         let (key, value): (String, Option<String>) = (row.get(0)?, row.get(1)?);
         Ok((key, value))
@@ -252,5 +277,7 @@ pub(super) fn out_of_order(database: &Path) -> u64 {
     let connection = rusqlite::Connection::open(database).unwrap();
     let neighbours = "SELECT count(*) FROM (SELECT sequence, lag(sequence) OVER (PARTITION BY key ORDER BY id) AS before
                       FROM changes) WHERE before >= sequence";
-    connection.query_row(neighbours, [], |row| row.get(0)).unwrap()
+    connection
+        .query_row(neighbours, [], |row| row.get(0))
+        .unwrap()
 }

@@ -34,7 +34,9 @@ impl Journal {
     }
 
     pub(super) fn delivered(&self, lines: &[(String, u64)]) {
-        let lines = lines.iter().map(|(key, sequence)| format!("D {key} {sequence}\n"));
+        let lines = lines
+            .iter()
+            .map(|(key, sequence)| format!("D {key} {sequence}\n"));
         self.write(&lines.collect::<String>());
     }
 
@@ -122,5 +124,8 @@ fn the_last_acknowledged_write_and_those_after_it_are_allowed() {
     let expected = expected(&path)["k"].clone();
     std::fs::remove_file(&path).unwrap();
     let allowed = ["1", "2", "3", "4"].map(|row| expected.allows(&Some(row.to_owned())));
-    assert_eq!((allowed, expected.allows(&None)), ([false, false, true, true], true));
+    assert_eq!(
+        (allowed, expected.allows(&None)),
+        ([false, false, true, true], true)
+    );
 }

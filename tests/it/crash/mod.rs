@@ -74,7 +74,11 @@ impl Run {
             (!expected.allows(&row)).then(|| format!("{key}: {row:?} and not {expected:?}"))
         });
         let wrong: Vec<String> = wrong.collect();
-        assert!(wrong.is_empty(), "{what}: {} keys are wrong: {wrong:#?}", wrong.len());
+        assert!(
+            wrong.is_empty(),
+            "{what}: {} keys are wrong: {wrong:#?}",
+            wrong.len()
+        );
         let unknown = rows.keys().filter(|key| !expected.contains_key(*key));
         assert_eq!(unknown.count(), 0, "{what}: rows that nobody wrote");
         let over = children::out_of_order(&self.bed.database());
@@ -84,7 +88,10 @@ impl Run {
             assert!(disorder.is_empty(), "{what}: {disorder:#?}");
         }
         let writes: u64 = expected.values().map(|expected| expected.writes).sum();
-        println!("{what}: {writes} acknowledged writes to {} keys are there", expected.len());
+        println!(
+            "{what}: {writes} acknowledged writes to {} keys are there",
+            expected.len()
+        );
     }
 
     async fn drained(&self, what: &str) {
@@ -96,7 +103,10 @@ impl Run {
             if backlog.pending == 0 {
                 return;
             }
-            assert!(start.elapsed() < PATIENCE, "{what}: {backlog:?} is not drained");
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{what}: {backlog:?} is not drained"
+            );
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -104,7 +114,11 @@ impl Run {
     /// As many writes as make a comparison worth something.
     fn wrote_enough(&self) {
         let expected = expected(&self.bed.writes());
-        assert!(expected.len() > KEYS / 10, "only {} keys were written", expected.len());
+        assert!(
+            expected.len() > KEYS / 10,
+            "only {} keys were written",
+            expected.len()
+        );
     }
 }
 
@@ -160,7 +174,9 @@ async fn writers_and_workers_that_are_killed_lose_nothing_and_bring_nothing_back
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_with_its_append_only_file_loses_nothing_either() {
-    let Some(mut server) = server().await else { return };
+    let Some(mut server) = server().await else {
+        return;
+    };
     let mut run = Run::new(&server, "the server is killed");
     let (mut writer, mut worker) = (run.writer(), run.bed.start(Role::Worker));
     let kills = (kills() / 10).max(2);
@@ -182,7 +198,8 @@ async fn a_server_that_is_killed_with_its_append_only_file_loses_nothing_either(
         run.wait(300..900).await;
         if kill % 5 == 0 || kill == kills {
             writer.kill();
-            run.compare(&format!("after {kill} kills of the server")).await;
+            run.compare(&format!("after {kill} kills of the server"))
+                .await;
             writer = run.writer();
         }
     }

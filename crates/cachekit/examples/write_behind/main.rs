@@ -18,7 +18,9 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         Ok(url) => CacheKit::connect(&url).await?,
         Err(_) => CacheKit::memory(),
     };
-    let file = env::args_os().nth(1).map_or_else(default_file, PathBuf::from);
+    let file = env::args_os()
+        .nth(1)
+        .map_or_else(default_file, PathBuf::from);
     let counts = kit.cache::<ProjectKey, u32>().build()?;
     let sink = SqliteSink::open(&file)?;
     let (writes, worker) = kit.write_behind(&counts, sink).build().await?;
@@ -38,7 +40,10 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     writes.delete(&gone).await?;
     let first = draining.await??;
     let rest = worker.drain(Duration::from_secs(10)).await?;
-    println!("1001 writes became {} rows", first.persisted + rest.persisted);
+    println!(
+        "1001 writes became {} rows",
+        first.persisted + rest.persisted
+    );
     println!("they are in {}", file.display());
     let left = kit.shutdown(Duration::from_secs(5)).await;
     println!("{left:?}");

@@ -74,13 +74,17 @@ where
         // SQLite blocks. Where this future is dropped at its time-out, the transaction goes on and may be late: hence the sequence.
         let writing = tokio::task::spawn_blocking(move || {
             // A panic while it was held has rolled its transaction back.
-            let mut connection = connection.lock().unwrap_or_else(|broken| broken.into_inner());
+            let mut connection = connection
+                .lock()
+                .unwrap_or_else(|broken| broken.into_inner());
             write_all(&mut connection, entries)
         });
         match writing.await {
             Ok(Ok(results)) => results,
             Ok(Err(error)) => vec![Err(error); count],
-            Err(error) => vec![Err(SinkError::transient("the writer panicked").with_source(error)); count],
+            Err(error) => {
+                vec![Err(SinkError::transient("the writer panicked").with_source(error)); count]
+            }
         }
     }
 }
