@@ -8,7 +8,7 @@
 mod children;
 mod journal;
 #[path = "../../../crates/cachekit/examples/write_behind/sqlite.rs"]
-mod sqlite;
+pub(crate) mod sqlite;
 
 use std::{env, fs, time::Duration};
 
