@@ -4,6 +4,10 @@
 //! SIGKILL again and again, and at the end the database is compared with the journal: of each key it has the last write that was
 //! acknowledged, or one that was under way after it. `cargo xtask crash` runs it longer; `CACHEKIT_CRASH_SEED` repeats a run, as far as
 //! the system lets it: whom to kill and when, and what is written.
+#![expect(
+    clippy::print_stdout,
+    reason = "the seed and what was compared are for the person who runs it"
+)]
 
 mod children;
 mod journal;

@@ -1,12 +1,16 @@
 //! Write-behind into real databases: SQLite in the process, and PostgreSQL where the machine has it.
+#![expect(
+    clippy::print_stdout,
+    reason = "which databases took part is for the person who runs it"
+)]
 
 mod postgres;
 
 use std::{collections::HashMap, env, fs, time::Duration};
 
-use cachekit::patterns::WriteToken;
 use cachekit::{
     CacheKit, KeyPath, ProjectId, ProjectKey, Result, Sink, WriteItem, WriteOperation,
+    patterns::WriteToken,
 };
 
 use self::postgres::{Postgres, PostgresSink};
