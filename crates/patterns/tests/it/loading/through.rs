@@ -51,10 +51,8 @@ impl Row {
             nap().await;
             Ok::<_, io::Error>(())
         };
-        let options = ThroughOptions::new().with_order(order);
-        let written = by
-            .cache
-            .write_through_with(&tree(), &value, &options, persist);
+        let (key, options) = (tree(), ThroughOptions::new().with_order(order));
+        let written = by.cache.write_through_with(&key, &value, &options, persist);
         written.await.unwrap()
     }
 }
@@ -133,11 +131,11 @@ async fn invalidated(url: &str, way: Way, order: WriteOrder) {
         invalidate(way, &by).await;
         Ok::<_, io::Error>(())
     };
-    let options = ThroughOptions::new().with_order(order);
+    let (key, options) = (tree(), ThroughOptions::new().with_order(order));
     let value = "v0".to_owned();
     let written = writing
         .cache
-        .write_through_with(&tree(), &value, &options, persist);
+        .write_through_with(&key, &value, &options, persist);
     assert!(
         matches!(written.await.unwrap(), Written::Uncached),
         "{what}"
