@@ -10,6 +10,7 @@
 )]
 
 mod aside;
+mod behind;
 mod bounds;
 mod harness;
 mod keyspace;
@@ -77,6 +78,7 @@ async fn run(only: &str) -> Outcome<Vec<Row>> {
     let mut rows = typed::run(&wanted(&typed::ROWS)).await?;
     rows.extend(aside::run(&wanted(&aside::ROWS)).await?);
     rows.extend(warm::run(&wanted(&warm::ROWS)).await?);
+    rows.extend(behind::run(&wanted(&behind::ROWS)).await?);
     rows.extend(keyspace::run(&wanted(&keyspace::ROWS)).await?);
     rows.extend(limits::run(&wanted(&limits::ROWS)).await?);
     rows.extend(memory::run(&wanted(&memory::ROWS)).await?);

@@ -11,6 +11,7 @@
 mod bench;
 mod ci;
 mod command;
+mod crash;
 mod deps;
 mod docs;
 mod equivalence;
@@ -36,6 +37,9 @@ Chores:
   equivalence [--ops N] [--seed N] [--kind NAME] [--cluster]
                       compare the memory store with servers by N random operations on each (default 1000000),
                       on one kind such as redis-7 or on all, or on clusters of them; a seed that is printed repeats a run
+  crash [--rounds N] [--seed N]
+                      kill processes that write and persist, and their server, N times (default 300), and compare what the
+                      database holds with what was acknowledged; a seed that is printed repeats a run
   deps                check the arrows between the crates
   docs                build the documentation with broken links denied, check the paths that it names
 
@@ -70,6 +74,7 @@ fn run(arguments: &[String]) -> Outcome<()> {
         ["bench", "--only", name] => bench::run(&Workspace::load()?, name, false),
         ["bench", "--only", name, "--check"] => bench::run(&Workspace::load()?, name, true),
         ["equivalence", arguments @ ..] => equivalence::run(&Workspace::load()?, arguments),
+        ["crash", arguments @ ..] => crash::run(&Workspace::load()?, arguments),
         ["deps"] => deps::run(&Workspace::load()?),
         ["docs"] => docs::run(&Workspace::load()?),
         ["help" | "--help" | "-h"] => {

@@ -53,6 +53,7 @@ mod levels;
 pub mod load;
 mod lookup;
 mod options;
+pub mod through;
 pub mod warm;
 
 #[cfg(test)]
@@ -77,5 +78,6 @@ pub use self::{
     load::{Cached, LoadContext, LoadOptions, Loaded, Origin, Refresh},
     lookup::Lookup,
     options::WriteOptions,
+    through::{Persisted, ThroughOptions, WriteOrder, Written},
     warm::{HotKeySource, KeepWarm, WarmOptions, WarmProgress, WarmReport, each},
 };

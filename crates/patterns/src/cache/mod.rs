@@ -4,6 +4,7 @@ mod builder;
 mod loading;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 use std::{borrow::Cow, fmt, marker::PhantomData, sync::Arc};
 

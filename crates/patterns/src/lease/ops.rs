@@ -21,6 +21,10 @@ impl Token {
     pub(crate) fn random() -> Self {
         Self(format!("{:032x}", fastrand::u128(..)).into())
     }
+
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        self.0.clone()
+    }
 }
 
 /// A lease to be taken.
