@@ -21,6 +21,7 @@ use rusqlite::{Connection, params};
 use crate::{
     Outcome,
     aside::{keys_of, text},
+    bounds,
     harness::{Row, compare_samples, spawned, timed},
     payload::Payload,
     raw::{self, PEER},
@@ -276,6 +277,7 @@ fn single(name: &str, ours: f64, peer: f64, peer_name: &str, unit: &str, ratio: 
         ratio,
         low: ratio,
         high: ratio,
+        at_least: bounds::of(name),
     }
 }
 
