@@ -11,6 +11,7 @@
 mod aside;
 mod harness;
 mod keyspace;
+mod limits;
 mod memory;
 mod payload;
 mod raw;
@@ -61,6 +62,7 @@ async fn run(only: &str) -> Outcome<Vec<Row>> {
     rows.extend(aside::run(&wanted(&aside::ROWS)).await?);
     rows.extend(warm::run(&wanted(&warm::ROWS)).await?);
     rows.extend(keyspace::run(&wanted(&keyspace::ROWS)).await?);
+    rows.extend(limits::run(&wanted(&limits::ROWS)).await?);
     rows.extend(memory::run(&wanted(&memory::ROWS)).await?);
     rows.extend(stampede::run(&wanted(&stampede::ROWS)).await?);
     report::write(&rows)?;

@@ -13,6 +13,8 @@ pub enum Origin {
     Server,
     /// This process, which [remembers](crate::Limiter::remembering_denials) an earlier denial.
     DenialCache,
+    /// This process, by units that it [leased](crate::Limiter::leased).
+    Lease,
     /// This process by its share of the limits, as the store is [away](crate::Outage::Local).
     Local,
     /// Nobody: the store is away, and the policy is to [allow](crate::Outage::Allow) or to [deny](crate::Outage::Deny).

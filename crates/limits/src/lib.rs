@@ -29,9 +29,11 @@
 //! ```
 
 mod calendar;
+mod coalesce;
 mod decision;
 mod error;
 mod inflight;
+mod lease;
 mod limit;
 mod limiter;
 mod period;
@@ -40,8 +42,10 @@ mod script;
 
 pub use self::{
     calendar::{Unit, Weekday, Zone},
+    coalesce::Coalescing,
     decision::{Decision, LimitStatus, Origin},
     inflight::{Admission, InFlightLease, InFlightLimiter},
+    lease::Leasing,
     limit::Limit,
     limiter::{Limiter, Outage},
     period::Period,

@@ -69,6 +69,17 @@ impl Algorithm {
         }
     }
 
+    /// The script for calls of many subjects.
+    pub(crate) const fn batch_script(&self) -> Script {
+        match self {
+            Self::Bucket { .. } => script::BUCKETS,
+            Self::Window { .. } => script::WINDOWS,
+            Self::Sliding { .. } => script::SLIDINGS,
+            Self::Log { .. } => script::LOGS,
+            Self::Calendar { .. } => script::CALENDARS,
+        }
+    }
+
     /// Whose state it keeps under its own key; a calendar's counters have dated keys instead.
     pub(crate) const fn state(&self) -> Option<RateLimitState> {
         match self {

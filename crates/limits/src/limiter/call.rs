@@ -9,6 +9,7 @@ use cachekit_store::{Error, ErrorKind, Reply, Result, Script, ScriptCall};
 use super::Limiter;
 use crate::{
     Limit, LimitStatus,
+    calendar::Span,
     error::unexpected,
     limit::Algorithm,
     script::{self, peeking},
@@ -23,9 +24,9 @@ pub(super) enum Op {
 
 /// What is asked of all limits at once.
 pub(super) struct Ask<'a> {
-    op: Op,
-    cost: u64,
-    need: u64,
+    pub(super) op: Op,
+    pub(super) cost: u64,
+    pub(super) need: u64,
     /// For a refund: the windows that were charged.
     windows: &'a [i64],
 }
@@ -67,6 +68,9 @@ pub(crate) const ATTEMPTS: usize = 3;
 
 impl Limiter {
     pub(super) async fn ask(&self, subject: &UserId, ask: &Ask<'_>) -> Result<Charged> {
+        if let Some(charged) = self.ask_briefly(subject, ask).await? {
+            return Ok(charged);
+        }
         let script = self.script(ask.op);
         for _ in 0..ATTEMPTS {
             let call = self.call(subject, ask)?;
@@ -78,15 +82,12 @@ impl Limiter {
                 [] => return Err(unexpected(script.name)),
             }
         }
-        Err(Error::new(ErrorKind::NotReady, script.name)
-            .with_detail("the server's clock is being set"))
+        Err(clock_is_being_set(script.name))
     }
 
     fn script(&self, op: Op) -> Script {
-        let script = match &self.inner.limits[..] {
-            [one] => one.algorithm().script(),
-            _ => script::MIXED,
-        };
+        let algorithm = self.inner.algorithm();
+        let script = algorithm.map_or(script::MIXED, Algorithm::script);
         match op {
             Op::Peek => peeking(script),
             Op::Take | Op::Refund => script,
@@ -118,31 +119,41 @@ impl Limiter {
         limit: &Limit,
         window: i64,
     ) -> Result<()> {
-        let algorithm = limit.algorithm();
-        call.args
-            .push(Bytes::from_static(algorithm.word().as_bytes()));
-        push(call, &[limit.penalty_micros(), window]);
-        if limit.penalty_micros() > 0 {
-            call.keys
-                .push(self.state_key(subject, limit, RateLimitState::Block));
-        }
-        if let Some(state) = algorithm.state() {
-            call.keys.push(self.state_key(subject, limit, state));
-        }
-        push(call, &algorithm.args());
-        if let Algorithm::Calendar { period, .. } = algorithm {
-            let spans = period.windows(self.inner.clock.guess())?;
-            let stored = self.inner.schema.key(&period.limit_key(subject.clone()));
-            let extra = GRACE + i64::from(stored.slot()) * SPREAD_PER_SLOT;
-            call.keys.push(stored);
-            push(call, &[extra, i64::try_from(spans.len()).unwrap_or(0)]);
-            for span in spans {
-                let counter = period.counter_key(subject.clone(), span.first);
-                call.keys.push(self.inner.schema.key(&counter));
-                push(call, &[span.start, span.end]);
-            }
-        }
+        let spans = self.spans(limit)?;
+        let first = call.keys.len();
+        self.add_keys(&mut call.keys, subject, limit, &spans);
+        let slot = call.keys[first].slot();
+        add_args(&mut call.args, limit, window, &spans, slot);
         Ok(())
+    }
+
+    /// The windows of the calendar that a call may fall into; none for other limits.
+    pub(super) fn spans(&self, limit: &Limit) -> Result<Vec<Span>> {
+        match limit.algorithm() {
+            Algorithm::Calendar { period, .. } => period.windows(self.inner.clock.guess()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    pub(super) fn add_keys(
+        &self,
+        keys: &mut Vec<Key>,
+        subject: &UserId,
+        limit: &Limit,
+        spans: &[Span],
+    ) {
+        if limit.penalty_micros() > 0 {
+            keys.push(self.state_key(subject, limit, RateLimitState::Block));
+        }
+        if let Some(state) = limit.algorithm().state() {
+            keys.push(self.state_key(subject, limit, state));
+        }
+        if let Algorithm::Calendar { period, .. } = limit.algorithm() {
+            let schema = &self.inner.schema;
+            keys.push(schema.key(&period.limit_key(subject.clone())));
+            let counter = |span: &Span| period.counter_key(subject.clone(), span.first);
+            keys.extend(spans.iter().map(|span| schema.key(&counter(span))));
+        }
     }
 
     pub(super) fn state_key(&self, subject: &UserId, limit: &Limit, state: RateLimitState) -> Key {
@@ -152,7 +163,12 @@ impl Limiter {
             .key(&RateLimitKey::State { user, state, name })
     }
 
-    fn charged(&self, script: &'static str, taken: i64, rows: &[i64]) -> Result<Charged> {
+    pub(super) fn charged(
+        &self,
+        script: &'static str,
+        taken: i64,
+        rows: &[i64],
+    ) -> Result<Charged> {
         let (rows, rest) = rows.as_chunks::<6>();
         if rows.len() != self.inner.limits.len() || !rest.is_empty() {
             return Err(unexpected(script));
@@ -163,6 +179,10 @@ impl Limiter {
             statuses: statuses.map(|(limit, row)| status(limit, *row)).collect(),
         })
     }
+}
+
+pub(super) fn clock_is_being_set(script: &'static str) -> Error {
+    Error::new(ErrorKind::NotReady, script).with_detail("the server's clock is being set")
 }
 
 fn status(limit: &Limit, row: [i64; 6]) -> LimitStatus {
@@ -178,9 +198,29 @@ fn status(limit: &Limit, row: [i64; 6]) -> LimitStatus {
     }
 }
 
-fn push(call: &mut ScriptCall, numbers: &[i64]) {
-    let text = |number: &i64| Bytes::from(number.to_string());
-    call.args.extend(numbers.iter().map(text));
+/// What a script has to know of a limit. `slot` is where its keys lie.
+pub(super) fn add_args(
+    args: &mut Vec<Bytes>,
+    limit: &Limit,
+    window: i64,
+    spans: &[Span],
+    slot: u16,
+) {
+    let algorithm = limit.algorithm();
+    args.push(Bytes::from_static(algorithm.word().as_bytes()));
+    push(args, &[limit.penalty_micros(), window]);
+    push(args, &algorithm.args());
+    if let Algorithm::Calendar { .. } = algorithm {
+        let extra = GRACE + i64::from(slot) * SPREAD_PER_SLOT;
+        push(args, &[extra, i64::try_from(spans.len()).unwrap_or(0)]);
+        for span in spans {
+            push(args, &[span.start, span.end]);
+        }
+    }
+}
+
+fn push(args: &mut Vec<Bytes>, numbers: &[i64]) {
+    args.extend(numbers.iter().map(|number| number.to_string().into()));
 }
 
 pub(crate) fn numbers(script: &'static str, replies: &[Reply]) -> Result<Vec<i64>> {

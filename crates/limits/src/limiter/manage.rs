@@ -89,6 +89,7 @@ impl Limiter {
         }
         self.inner.store.delete(&keys).await?;
         self.forget_denial(subject);
+        self.forget_lease(subject);
         Ok(())
     }
 
@@ -130,6 +131,7 @@ impl Limiter {
             .map(|key| ScriptCall::new(vec![key], args.clone()));
         let calls: Vec<ScriptCall> = calls.collect();
         self.inner.store.run_script(&BLOCK, &calls).await?;
+        self.forget_lease(subject);
         Ok(())
     }
 
@@ -144,6 +146,7 @@ impl Limiter {
         let keys = self.block_keys(subject)?;
         self.inner.store.delete(&keys).await?;
         self.forget_denial(subject);
+        self.forget_lease(subject);
         Ok(())
     }
 
@@ -193,6 +196,7 @@ impl Limiter {
             .set(&key, limit.to_string().into(), forever)
             .await?;
         self.forget_denial(subject);
+        self.forget_lease(subject);
         Ok(())
     }
 
@@ -220,6 +224,7 @@ impl Limiter {
         let key = self.inner.schema.key(&period.limit_key(subject.clone()));
         self.inner.store.delete_one(&key).await?;
         self.forget_denial(subject);
+        self.forget_lease(subject);
         Ok(())
     }
 }

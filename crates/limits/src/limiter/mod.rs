@@ -1,32 +1,39 @@
 //! The limiter: limits over a store, and what can be asked of them.
 
 mod assertions;
+mod batch;
+mod brief;
 mod call;
 mod clock;
 mod denials;
+mod leased;
 mod manage;
 mod options;
 mod outage;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, mem::discriminant, sync::Arc};
 
 use cachekit_keys::{KeySchema, UserId};
 use cachekit_store::{Result, Store};
 
 pub use self::outage::Outage;
-pub(crate) use self::{
-    call::{ATTEMPTS, numbers},
-    clock::ServerClock,
-};
 use self::{
+    brief::Brief,
     call::{Ask, Charged, Op},
     denials::Denials,
     outage::Standby,
 };
+pub(crate) use self::{
+    call::{ATTEMPTS, numbers},
+    clock::ServerClock,
+};
 use crate::{
     Limit, LimitStatus,
+    coalesce::Coalescer,
     decision::{Decision, Origin},
     error::invalid,
+    lease::Leases,
+    limit::Algorithm,
 };
 
 /// Checks one limit, or several at once, for any number of subjects.
@@ -69,6 +76,19 @@ struct Inner {
     standby: Standby,
     denials: Option<Denials>,
     shadow: bool,
+    brief: Option<Brief>,
+    coalescer: Option<Coalescer>,
+    leases: Option<Arc<Leases>>,
+}
+
+impl Inner {
+    /// The algorithm that all limits have.
+    fn algorithm(&self) -> Option<&Algorithm> {
+        let (first, rest) = self.limits.split_first()?;
+        let first = first.algorithm();
+        let same = |limit: &Limit| discriminant(limit.algorithm()) == discriminant(first);
+        rest.iter().all(same).then_some(first)
+    }
 }
 
 /// The most limits of one limiter.
@@ -134,6 +154,7 @@ impl Limiter {
     fn of(store: Arc<dyn Store>, schema: KeySchema, limits: Vec<Limit>) -> Self {
         Self {
             inner: Arc::new(Inner {
+                brief: Brief::of(&limits),
                 store,
                 schema,
                 limits,
@@ -141,6 +162,8 @@ impl Limiter {
                 standby: Standby::None,
                 denials: None,
                 shadow: false,
+                coalescer: None,
+                leases: None,
             }),
         }
     }
@@ -307,6 +330,9 @@ impl Limiter {
             ));
         }
         let units = units.min(decision.taken);
+        if let (Some(leases), Origin::Lease) = (&self.inner.leases, decision.origin) {
+            leases.give_back(subject, units, &decision.statuses);
+        }
         // What the store did not give it does not take back.
         if units == 0 || decision.origin != Origin::Server {
             return self.status(subject).await;
@@ -367,7 +393,8 @@ impl Limiter {
         cost: u64,
         need: u64,
     ) -> Result<Decision> {
-        let Charged { taken, statuses } = self.ask(subject, &Ask::new(op, cost, need)).await?;
+        let (charged, origin) = self.charge(subject, op, cost, need).await?;
+        let Charged { taken, statuses } = charged;
         let is_denial =
             |status: &LimitStatus| status.retry_after != Some(std::time::Duration::ZERO);
         let allowed = !statuses.iter().any(is_denial);
@@ -385,8 +412,26 @@ impl Limiter {
             shadow: false,
             statuses,
             binding,
-            origin: Origin::Server,
+            origin,
         })
+    }
+
+    /// Asks in the way that is the shortest.
+    async fn charge(
+        &self,
+        subject: &UserId,
+        op: Op,
+        cost: u64,
+        need: u64,
+    ) -> Result<(Charged, Origin)> {
+        let inner = &self.inner;
+        let whole = op == Op::Take && cost == need;
+        let charged = match (&inner.leases, &inner.coalescer) {
+            (Some(leases), _) if whole => return self.ask_leases(leases, subject, cost).await,
+            (None, Some(coalescer)) if whole => self.ask_together(coalescer, subject, cost).await?,
+            _ => self.ask(subject, &Ask::new(op, cost, need)).await?,
+        };
+        Ok((charged, Origin::Server))
     }
 
     /// A cost above a limit is the caller's mistake; it is told before anything is asked.

@@ -10,6 +10,7 @@ use super::{
     denials::Denials,
     outage::{Outage, Standby},
 };
+use crate::coalesce::{Coalescer, Coalescing};
 
 /// The most subjects whose denials are remembered.
 const REMEMBERED: usize = 10_000;
@@ -78,7 +79,41 @@ impl Limiter {
         self.with(|inner| inner.denials = Some(Denials::new(REMEMBERED, longest)))
     }
 
-    fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
+    /// Puts checks that come while others are on their way into one call of the store. See [`Coalescing`].
+    ///
+    /// It is for [`check`](Self::check); what may take a part, peeks and refunds go their own way. Decisions stay exact: each
+    /// caller's is what it would have got had it come alone, in the order in which they came.
+    ///
+    /// # Cancel safety
+    /// A check that is dropped before its call has left takes nothing. One that is dropped later may have taken its units. Who
+    /// shares the call with it is not disturbed.
+    ///
+    /// # Errors
+    /// Checks may fail with [`Overloaded`](cachekit_store::ErrorKind::Overloaded), and have taken nothing then, where too many
+    /// wait. An error of the store reaches everyone whose check was in that call.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    /// use cachekit_keys::{KeySchema, UserId};
+    /// use cachekit_limits::{Coalescing, Limit, Limiter};
+    /// use cachekit_store::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// let limit = Limit::token_bucket(100, Duration::from_secs(60))?;
+    /// let limiter = Limiter::new(Arc::new(MemoryStore::new()), KeySchema::plain(), limit)
+    ///     .coalesced(Coalescing::new());
+    /// let user = UserId::new("user123")?;
+    /// let (one, other) = tokio::join!(limiter.check(&user, 1), limiter.check(&user, 1));
+    /// assert_eq!((one?.remaining(), other?.remaining()), (99, 98));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn coalesced(self, coalescing: Coalescing) -> Self {
+        self.with(|inner| inner.coalescer = Some(Coalescer::new(coalescing)))
+    }
+
+    pub(super) fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
         let inner = &*self.inner;
         let mut changed = Inner {
             store: Arc::clone(&inner.store),
@@ -88,6 +123,9 @@ impl Limiter {
             standby: inner.standby.clone(),
             denials: inner.denials.clone(),
             shadow: inner.shadow,
+            brief: inner.brief.clone(),
+            coalescer: inner.coalescer.clone(),
+            leases: inner.leases.clone(),
         };
         change(&mut changed);
         Self {

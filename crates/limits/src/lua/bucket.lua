@@ -28,8 +28,12 @@ algorithms.bucket = function()
       end
     end
   end
-  local room, room_part = full - ahead, full_part - ahead_part
-  if room_part < 0 then room, room_part = room - 1, room_part + parts end
+  local room, room_part
+  local function measure()
+    room, room_part = full - ahead, full_part - ahead_part
+    if room_part < 0 then room, room_part = room - 1, room_part + parts end
+  end
+  measure()
   local function fits(tokens)
     local t, p = time_of(tokens)
     return t < room or (t == room and p <= room_part)
@@ -53,7 +57,8 @@ algorithms.bucket = function()
     local t, p = time_of(cost)
     ahead, ahead_part = ahead + t, ahead_part + p
     if ahead_part >= parts then ahead, ahead_part = ahead + 1, ahead_part - parts end
-    plan.save()
+    measure()
+    plan.dirty = true
   end
   plan.refund = function(cost)
     local back = math.min(cost, capacity - free)

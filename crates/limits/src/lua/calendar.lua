@@ -20,8 +20,9 @@ algorithms.calendar = function()
     redis.call('INCRBY', name, int(amount))
     redis.call('PEXPIRE', name, int(math.ceil((ends - now) / 1000) + extra))
   end
-  plan.save = function() end
-  plan.take = add
+  local taken = 0
+  plan.save = function() add(taken) end
+  plan.take = function(cost) taken, plan.dirty = taken + cost, true end
   plan.refund = function(cost, window)
     local back = window == ends and math.min(cost, used) or 0
     if back > 0 then add(-back) end

@@ -1,5 +1,5 @@
 -- Reads keys and arguments in their order, and numbers out of stored text. Whatever is not written as here counts as absent.
-local next_key, next_arg = 0, 3
+local next_key, next_arg = 0, 1
 local function key() next_key = next_key + 1 return KEYS[next_key] end
 local function arg() next_arg = next_arg + 1 return tonumber(ARGV[next_arg]) end
 local function whole(text)

@@ -37,10 +37,12 @@ algorithms.log = function()
     if plan.repair then
       -- The clock went back: what seems to be of the future happened by now.
       for _, entry in ipairs(entries(now, limit)) do redis.call('ZADD', name, int(now), entry.member) end
+      plan.repair = false
     end
     redis.call('ZADD', name, int(-total), 'total', int(-last), 'last')
     redis.call('PEXPIRE', name, int(math.ceil(width / 1000)))
   end
+  -- Writes at once, because the next caller of a batch may have to read it.
   plan.take = function(cost)
     redis.call('ZREMRANGEBYSCORE', name, '(0', int(since))
     redis.call('ZADD', name, int(now), string.format('%016.0f:%.0f', total, cost))

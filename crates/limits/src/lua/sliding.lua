@@ -49,8 +49,7 @@ algorithms.sliding = function()
     put(name, int(index) .. ':' .. int(current) .. ':' .. int(previous), left + width)
   end
   plan.take = function(cost)
-    current = current + cost
-    plan.save()
+    current, plan.dirty = current + cost, true
   end
   plan.refund = function(cost, window)
     local back = 0

@@ -23,8 +23,7 @@ algorithms.window = function()
   plan.reset = function() return (live or aligned) and ends - now or 0 end
   plan.save = function() put(name, int(count) .. ':' .. int(ends), ends - now) end
   plan.take = function(cost)
-    count, live, plan.window = count + cost, true, ends
-    plan.save()
+    count, live, plan.window, plan.dirty = count + cost, true, ends, true
   end
   plan.refund = function(cost, window)
     if not live or window ~= ends then return 0 end

@@ -1,4 +1,4 @@
-//! The twin of `driver.lua`: asks all limits of the call before any is written to.
+//! The twin of `driver.lua` and `single.lua`: asks all limits of the call before any is written to.
 
 use bytes::Bytes;
 use cachekit_keys::Key;
@@ -30,10 +30,22 @@ pub(super) fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Res
     };
     let op = reader.word()?;
     let (cost, need) = (reader.arg()?, reader.arg()?);
+    let reply = decide(tx, &mut reader, op, (cost, need))?;
+    Ok(numbers(&reply.unwrap_or_else(|| vec![-1, now(tx)])))
+}
+
+/// What was taken, and six numbers for each limit. `None` where none of the windows of the calendar that the caller knows is
+/// the present one.
+pub(super) fn decide(
+    tx: &mut dyn Transaction,
+    reader: &mut Reader<'_>,
+    op: &[u8],
+    (cost, need): (i64, i64),
+) -> Result<Option<Vec<i64>>> {
     let mut asked = Vec::new();
     while reader.has_more() {
-        let Some(one) = ask(tx, &mut reader, op)? else {
-            return Ok(numbers(&[-1, now(tx)]));
+        let Some(one) = ask(tx, reader, op)? else {
+            return Ok(None);
         };
         asked.push(one);
     }
@@ -48,10 +60,9 @@ pub(super) fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Res
     for one in &mut asked {
         reply.extend(settle(tx, one, op, taken, need)?);
     }
-    Ok(numbers(&reply))
+    Ok(Some(reply))
 }
 
-/// `None` where none of the windows of the calendar that the caller knows is the present one.
 fn ask<'a>(
     tx: &mut dyn Transaction,
     reader: &mut Reader<'a>,
@@ -154,6 +165,6 @@ fn settle(
     ])
 }
 
-fn numbers(numbers: &[i64]) -> Reply {
+pub(super) fn numbers(numbers: &[i64]) -> Reply {
     Reply::Array(numbers.iter().copied().map(Reply::Integer).collect())
 }

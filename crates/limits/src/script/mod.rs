@@ -3,9 +3,11 @@
 //! The Lua text is put together from the files in `lua`, and the modules here are its twins in Rust, function by function.
 //! The single scripts leave out the algorithms that they do not need, which a server would set up on every run.
 
+mod batch;
 mod bucket;
 mod calendar;
 mod driver;
+mod gcra;
 mod log;
 mod plan;
 mod sliding;
@@ -13,22 +15,32 @@ mod window;
 
 use cachekit_store::{Script, ScriptEffect};
 
+pub(crate) use self::batch::FAILED;
 pub(crate) use self::plan::{MAX_SLIDING, Reader, div_ceil, exact, now, score, ttl_millis, whole};
 
-/// The text of one algorithm, with what all need.
+/// The text of algorithms with what all need, and how they are called.
 macro_rules! text {
-    ($($algorithm:literal),*) => {
+    ($calls:literal, $($algorithm:literal),*) => {
         concat!(
             include_str!("../lua/common.lua"),
             $(include_str!(concat!("../lua/", $algorithm, ".lua")),)*
             include_str!("../lua/driver.lua"),
+            include_str!(concat!("../lua/", $calls, ".lua")),
         )
     };
 }
 
+/// One call of one subject.
 macro_rules! script {
     ($name:literal, $($algorithm:literal),*) => {
-        Script::new($name, text!($($algorithm),*)).with_time().with_body(driver::run)
+        Script::new($name, text!("single", $($algorithm),*)).with_time().with_body(driver::run)
+    };
+}
+
+/// Calls of many subjects.
+macro_rules! batch {
+    ($name:literal, $($algorithm:literal),*) => {
+        Script::new($name, text!("batch", $($algorithm),*)).with_time().with_body(batch::run)
     };
 }
 
@@ -46,6 +58,26 @@ pub(crate) const MIXED: Script = script!(
     "log",
     "calendar"
 );
+
+pub(crate) const BUCKETS: Script = batch!("limit_buckets", "bucket");
+pub(crate) const WINDOWS: Script = batch!("limit_windows", "window");
+pub(crate) const SLIDINGS: Script = batch!("limit_slidings", "sliding");
+pub(crate) const LOGS: Script = batch!("limit_logs", "log");
+pub(crate) const CALENDARS: Script = batch!("limit_calendars", "calendar");
+/// For limits of several algorithms, of many subjects.
+pub(crate) const ALL_MIXED: Script = batch!(
+    "limit_all_mixed",
+    "bucket",
+    "window",
+    "sliding",
+    "log",
+    "calendar"
+);
+
+/// The shortest text for the most usual calls: on token buckets, of one subject or many.
+pub(crate) const GCRA: Script = Script::new("limit_gcra", include_str!("../lua/gcra.lua"))
+    .with_time()
+    .with_body(gcra::run);
 
 /// The same script where it is only asked, so that a lost answer leaves nothing open.
 pub(crate) const fn peeking(script: Script) -> Script {

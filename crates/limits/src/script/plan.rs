@@ -50,6 +50,12 @@ impl<'a> Reader<'a> {
         number(self.word()?).ok_or_else(|| malformed("a number"))
     }
 
+    /// Numbers, after how many they are.
+    pub(super) fn costs(&mut self) -> Result<Vec<i64>> {
+        let count = self.arg()?;
+        (0..count).map(|_| self.arg()).collect()
+    }
+
     pub(crate) fn has_more(&self) -> bool {
         self.args.len() > 0
     }

@@ -137,13 +137,13 @@ fn with_penalty(limit: Limit, penalty: u64) -> Limit {
 }
 
 /// One limit, with or without a penalty.
-fn single() -> impl Strategy<Value = (Vec<Limit>, u64)> {
+pub(crate) fn single() -> impl Strategy<Value = (Vec<Limit>, u64)> {
     (any_spec(), 0_u64..400)
         .prop_map(|(spec, penalty)| (vec![with_penalty(spec.limit(), penalty)], spec.width))
 }
 
 /// One to four limits of any algorithm, and the calendar's.
-fn mixed() -> impl Strategy<Value = (Vec<Limit>, u64)> {
+pub(crate) fn mixed() -> impl Strategy<Value = (Vec<Limit>, u64)> {
     (vec((any_spec(), 0_u64..100), 1..4), 1_u64..50, 1_u64..50).prop_map(|(specs, day, month)| {
         let width = specs[0].0.width;
         let mut limits: Vec<Limit> = specs

@@ -1,0 +1,325 @@
+//! Units that processes take ahead: windows never let more pass than they say, other limits no more than was leased, and what is
+//! not used goes back.
+
+use std::{sync::Arc, time::Duration};
+
+use cachekit_keys::KeySchema;
+use cachekit_limits::{Leasing, Limit, Limiter, Origin};
+use cachekit_store::{ErrorKind, Fault, FaultPlan, FaultRule, Faults, MemoryStore, Store, Tasks};
+use fastrand::Rng;
+use tokio::time::{Instant, advance};
+
+use crate::support::{START, at, paused, user};
+
+const PROCESSES: usize = 8;
+const SECOND: Duration = Duration::from_secs(1);
+
+fn memory() -> MemoryStore {
+    let store = MemoryStore::new();
+    store.set_wall_clock(at(START));
+    store
+}
+
+fn limiter(store: impl Store + 'static, limit: Limit) -> Limiter {
+    Limiter::new(Arc::new(store), KeySchema::plain(), limit)
+}
+
+/// As many limiters on one store, each with leases of its own, as processes have.
+fn processes(store: &MemoryStore, limit: &Limit, leasing: Leasing, tasks: &Tasks) -> Vec<Limiter> {
+    let process = |_| {
+        limiter(store.clone(), limit.clone())
+            .leased(leasing, tasks)
+            .unwrap()
+    };
+    (0..PROCESSES).map(process).collect()
+}
+
+/// Asks all in turn until each is denied; answers how much passed.
+async fn spend_all(processes: &[Limiter]) -> u64 {
+    let mut taken = 0;
+    for process in processes {
+        while process.check(&user(), 1).await.unwrap().is_allowed() {
+            taken += 1;
+        }
+    }
+    taken
+}
+
+#[test]
+fn windows_never_let_more_pass_than_they_say() {
+    for seed in 0..40 {
+        paused(async move {
+            const LIMIT: u64 = 200;
+            let width = 4 * SECOND;
+            let (store, tasks, mut rng) = (memory(), Tasks::new(), Rng::with_seed(seed));
+            let limit = Limit::aligned_window(LIMIT, width).unwrap();
+            let leasing = Leasing::up_to(60).lasting(6 * SECOND);
+            let processes = processes(&store, &limit, leasing, &tasks);
+            let (started, mut passed) = (Instant::now(), std::collections::HashMap::new());
+            for _ in 0..3_000 {
+                let process = &processes[rng.usize(..PROCESSES)];
+                let decision = process.check(&user(), rng.u64(1..4)).await.unwrap();
+                // The window in which it passes, by the server's clock.
+                let now = Duration::from_micros(START) + started.elapsed();
+                *passed
+                    .entry(now.as_micros() / width.as_micros())
+                    .or_insert(0) += decision.taken();
+                advance(Duration::from_millis(rng.u64(..20))).await;
+            }
+            assert!(passed.len() > 5);
+            for (window, taken) in passed {
+                assert!(
+                    taken <= LIMIT,
+                    "{taken} in window {window} with seed {seed}"
+                );
+            }
+        });
+    }
+}
+
+#[test]
+fn other_limits_let_no_more_pass_than_was_leased() {
+    const LIMIT: u64 = 500;
+    const LEASED: u64 = 30;
+    let width = 10 * SECOND;
+    for limit in [
+        Limit::token_bucket(LIMIT, width).unwrap(),
+        Limit::sliding_window(LIMIT, width).unwrap(),
+        Limit::sliding_log(LIMIT, width).unwrap(),
+    ] {
+        paused(async {
+            let (store, tasks) = (memory(), Tasks::new());
+            let leasing = Leasing::up_to(LEASED).lasting(60 * SECOND);
+            let processes = processes(&store, &limit, leasing, &tasks);
+            for process in &processes {
+                for _ in 0..10 {
+                    assert!(process.check(&user(), 1).await.unwrap().is_allowed());
+                }
+            }
+            // All has flowed back, and what is leased is still there.
+            advance(2 * width).await;
+            let taken = spend_all(&processes).await;
+            assert!(taken > LIMIT, "{limit:?} would have been kept anyway");
+            let bound = LIMIT + PROCESSES as u64 * LEASED;
+            assert!(taken <= bound, "{taken} of {limit:?}");
+        });
+    }
+}
+
+#[test]
+fn a_shutdown_returns_what_was_not_used() {
+    paused(async {
+        for limit in [
+            Limit::token_bucket(100, 1_000_000 * SECOND).unwrap(),
+            Limit::fixed_window(100, 1_000 * SECOND).unwrap(),
+            Limit::sliding_window(100, 1_000_000 * SECOND).unwrap(),
+            Limit::sliding_log(100, 1_000 * SECOND).unwrap(),
+            Limit::daily(100).unwrap(),
+        ] {
+            let (store, tasks) = (memory(), Tasks::new());
+            let limiter = limiter(store, limit)
+                .leased(Leasing::up_to(50), &tasks)
+                .unwrap();
+            for _ in 0..9 {
+                assert!(limiter.check(&user(), 1).await.unwrap().is_allowed());
+            }
+            let used = limiter.status(&user()).await.unwrap().used();
+            assert!(used > 9, "{used}");
+            let report = tasks.shutdown(SECOND).await;
+            assert!(report.cut_off.is_empty());
+            assert_eq!(limiter.status(&user()).await.unwrap().used(), 9);
+            // It goes on without leases.
+            assert_eq!(
+                limiter.check(&user(), 1).await.unwrap().origin(),
+                Origin::Server
+            );
+            assert_eq!(limiter.status(&user()).await.unwrap().used(), 10);
+        }
+    });
+}
+
+#[test]
+fn what_is_not_used_in_time_goes_back() {
+    paused(async {
+        let (store, tasks) = (memory(), Tasks::new());
+        let limit = Limit::fixed_window(100, 1_000 * SECOND).unwrap();
+        let limiter = limiter(store, limit)
+            .leased(Leasing::up_to(50), &tasks)
+            .unwrap();
+        assert!(limiter.check(&user(), 1).await.unwrap().is_allowed());
+        assert_eq!(limiter.status(&user()).await.unwrap().used(), 8);
+        tokio::time::sleep(10 * SECOND).await;
+        assert_eq!(limiter.status(&user()).await.unwrap().used(), 1);
+    });
+}
+
+#[test]
+fn a_limiter_that_nobody_holds_any_more_returns_its_units() {
+    paused(async {
+        let (store, tasks) = (memory(), Tasks::new());
+        let limit = Limit::fixed_window(100, 1_000 * SECOND).unwrap();
+        let plain = limiter(store.clone(), limit.clone());
+        let leased = limiter(store, limit)
+            .leased(Leasing::up_to(50), &tasks)
+            .unwrap();
+        assert!(leased.check(&user(), 1).await.unwrap().is_allowed());
+        drop(leased);
+        tokio::time::sleep(10 * SECOND).await;
+        assert_eq!(plain.status(&user()).await.unwrap().used(), 1);
+    });
+}
+
+#[test]
+fn a_process_that_dies_takes_its_units_with_it() {
+    paused(async {
+        let (store, tasks) = (memory(), Tasks::new());
+        let limit = Limit::fixed_window(100, 1_000 * SECOND).unwrap();
+        let processes = processes(&store, &limit, Leasing::up_to(50), &tasks);
+        let dying = limiter(store.clone(), limit).leased(Leasing::up_to(50), &Tasks::new());
+        // Its tasks are gone with their only handle, and return nothing.
+        let dying = dying.unwrap();
+        assert!(dying.check(&user(), 1).await.unwrap().is_allowed());
+        drop(dying);
+        assert_eq!(spend_all(&processes).await, 92, "seven of eight are lost");
+    });
+}
+
+#[test]
+fn a_lease_grows_with_its_use_and_most_checks_ask_nobody() {
+    paused(async {
+        let (plan, tasks) = (FaultPlan::new(), Tasks::new());
+        let store = Faults::new(Arc::new(memory()), &plan);
+        let limit = Limit::fixed_window(1_000_000, 1_000 * SECOND).unwrap();
+        let limiter = limiter(store, limit)
+            .leased(Leasing::up_to(1_000), &tasks)
+            .unwrap();
+        let mut here = 0;
+        for _ in 0..20_000 {
+            let decision = limiter.check(&user(), 1).await.unwrap();
+            here += u64::from(decision.origin() == Origin::Lease);
+        }
+        assert_eq!(here, 20_000);
+        assert!((20..=30).contains(&plan.calls()), "{} calls", plan.calls());
+    });
+}
+
+#[test]
+fn a_lease_shrinks_as_little_is_left() {
+    paused(async {
+        let (store, tasks) = (memory(), Tasks::new());
+        let limit = Limit::fixed_window(1_000, 1_000 * SECOND).unwrap();
+        let processes = processes(&store, &limit, Leasing::up_to(1_000), &tasks);
+        for _ in 0..110 {
+            for process in &processes {
+                assert!(process.check(&user(), 1).await.unwrap().is_allowed());
+            }
+        }
+    });
+}
+
+#[test]
+fn a_reset_or_another_limit_drops_what_is_leased() {
+    paused(async {
+        let (store, tasks) = (memory(), Tasks::new());
+        let limit = Limit::daily(100).unwrap();
+        let limiter = limiter(store, limit)
+            .leased(Leasing::up_to(50), &tasks)
+            .unwrap();
+        assert!(limiter.check(&user(), 1).await.unwrap().is_allowed());
+        limiter.reset(&user()).await.unwrap();
+        assert_eq!(spend_all(std::slice::from_ref(&limiter)).await, 100);
+        limiter.reset(&user()).await.unwrap();
+        assert!(limiter.check(&user(), 1).await.unwrap().is_allowed());
+        limiter
+            .set_limit(&user(), cachekit_limits::Period::Day, 3)
+            .await
+            .unwrap();
+        assert!(!limiter.check(&user(), 1).await.unwrap().is_allowed());
+    });
+}
+
+#[test]
+fn what_is_leased_outlasts_an_outage_and_errors_reach_all_who_wait() {
+    paused(async {
+        let (plan, tasks) = (FaultPlan::new(), Tasks::new());
+        let store = Faults::new(Arc::new(memory()), &plan);
+        let limit = Limit::fixed_window(100, 1_000 * SECOND).unwrap();
+        let limiter = limiter(store, limit)
+            .leased(Leasing::up_to(50), &tasks)
+            .unwrap();
+        assert!(limiter.check(&user(), 1).await.unwrap().is_allowed());
+        plan.add(FaultRule::new(Fault::Delay(SECOND)));
+        plan.add(FaultRule::new(Fault::Refuse(ErrorKind::Unavailable)));
+        for _ in 0..7 {
+            assert!(limiter.check(&user(), 1).await.unwrap().is_allowed());
+        }
+        let calls = plan.calls();
+        let user = user();
+        let (one, other) = tokio::join!(limiter.check(&user, 1), limiter.check(&user, 2));
+        for failed in [one.unwrap_err(), other.unwrap_err()] {
+            assert_eq!(failed.kind(), ErrorKind::Unavailable);
+            assert!(!failed.may_have_applied());
+        }
+        assert_eq!(plan.calls() - calls, 1);
+    });
+}
+
+#[test]
+fn callers_that_leave_or_are_not_polled_strand_nobody() {
+    use futures_util::FutureExt;
+    paused(async {
+        let (plan, tasks) = (FaultPlan::new(), Tasks::new());
+        plan.add(FaultRule::new(Fault::Delay(SECOND)));
+        let store = Faults::new(Arc::new(memory()), &plan);
+        let limit = Limit::fixed_window(100, 1_000 * SECOND).unwrap();
+        let limiter = limiter(store, limit)
+            .leased(Leasing::up_to(50), &tasks)
+            .unwrap();
+        let user = user();
+        let mut leaves = Box::pin(limiter.check(&user, 1));
+        assert!(leaves.as_mut().now_or_never().is_none());
+        let mut stalls = Box::pin(limiter.check(&user, 1));
+        assert!(stalls.as_mut().now_or_never().is_none());
+        let mut third = Box::pin(limiter.check(&user, 1));
+        assert!(third.as_mut().now_or_never().is_none());
+        drop(leaves);
+        let decision = tokio::time::timeout(60 * SECOND, third).await;
+        assert!(decision.expect("not stranded").unwrap().is_allowed());
+    });
+}
+
+#[test]
+fn a_cost_above_the_lease_and_a_subject_too_many_ask_the_store() {
+    paused(async {
+        let (store, tasks) = (memory(), Tasks::new());
+        let limit = Limit::fixed_window(100, 1_000 * SECOND).unwrap();
+        let leasing = Leasing::up_to(10).subjects(1);
+        let limiter = limiter(store, limit).leased(leasing, &tasks).unwrap();
+        let large = limiter.check(&user(), 11).await.unwrap();
+        assert_eq!((large.origin(), large.remaining()), (Origin::Server, 89));
+        assert_eq!(
+            limiter.check(&user(), 10).await.unwrap().origin(),
+            Origin::Lease
+        );
+        let other = cachekit_keys::UserId::new("other").unwrap();
+        assert_eq!(
+            limiter.check(&other, 1).await.unwrap().origin(),
+            Origin::Server
+        );
+    });
+}
+
+#[test]
+fn units_of_a_decision_that_came_from_a_lease_go_back_to_it() {
+    paused(async {
+        let (store, tasks) = (memory(), Tasks::new());
+        let limit = Limit::fixed_window(10, 1_000 * SECOND).unwrap();
+        let limiter = limiter(store, limit)
+            .leased(Leasing::up_to(10), &tasks)
+            .unwrap();
+        let decision = limiter.check(&user(), 4).await.unwrap();
+        assert_eq!(decision.origin(), Origin::Lease);
+        let _ = limiter.refund(&user(), &decision).await.unwrap();
+        assert_eq!(spend_all(std::slice::from_ref(&limiter)).await, 10);
+    });
+}
