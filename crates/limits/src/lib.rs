@@ -32,6 +32,8 @@ mod calendar;
 mod coalesce;
 mod decision;
 mod error;
+#[cfg(feature = "tower")]
+pub mod http;
 mod inflight;
 mod lease;
 mod limit;

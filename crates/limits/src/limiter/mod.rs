@@ -17,6 +17,8 @@ use cachekit_keys::{KeySchema, UserId};
 use cachekit_store::{Result, Store};
 
 pub use self::outage::Outage;
+#[cfg(feature = "tower")]
+pub(crate) use self::outage::is_away;
 use self::{
     brief::Brief,
     call::{Ask, Charged, Op},
