@@ -41,6 +41,7 @@ mod limiter;
 mod period;
 mod quota;
 mod script;
+mod warning;
 
 pub use self::{
     calendar::{Unit, Weekday, Zone},
@@ -52,4 +53,5 @@ pub use self::{
     limiter::{Limiter, Outage},
     period::Period,
     quota::{Overrun, Quota, QuotaDecision, QuotaPlan, Settlement, Usage, WindowUsage},
+    warning::{QuotaWarning, QuotaWarnings, Warned},
 };

@@ -49,6 +49,9 @@ impl Observer for TracingObserver {
             Event::AnnouncementFailed { error } => {
                 tracing::warn!(error.r#type = ?error.kind(), %error, "invalidation not announced");
             }
+            Event::QuotaWarningFailed { error } => {
+                tracing::warn!(error.r#type = ?error.kind(), %error, "quota warning not published");
+            }
             _ => {}
         }
     }

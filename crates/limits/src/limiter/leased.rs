@@ -119,7 +119,9 @@ impl Limiter {
         }
         let sent = Instant::now();
         let ask = Ask::new(Op::Take, order.units, order.need);
-        let Charged { taken, statuses } = self.ask(&order.subject, &ask).await?;
+        let charged = self.ask(&order.subject, &ask).await?;
+        self.warn(&order.subject, &charged);
+        let Charged { taken, statuses } = charged;
         if taken == 0 {
             return Ok(Refilled::Denied {
                 cost: order.cost,

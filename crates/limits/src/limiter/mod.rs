@@ -36,6 +36,7 @@ use crate::{
     error::invalid,
     lease::Leases,
     limit::Algorithm,
+    warning::{QuotaWarnings, Usage},
 };
 
 /// Checks one limit, or several at once, for any number of subjects.
@@ -81,6 +82,7 @@ struct Inner {
     brief: Option<Brief>,
     coalescer: Option<Coalescer>,
     leases: Option<Arc<Leases>>,
+    warnings: Option<QuotaWarnings>,
 }
 
 impl Inner {
@@ -166,6 +168,7 @@ impl Limiter {
                 shadow: false,
                 coalescer: None,
                 leases: None,
+                warnings: None,
             }),
         }
     }
@@ -396,6 +399,9 @@ impl Limiter {
         need: u64,
     ) -> Result<Decision> {
         let (charged, origin) = self.charge(subject, op, cost, need).await?;
+        if op == Op::Take && origin == Origin::Server {
+            self.warn(subject, &charged);
+        }
         let Charged { taken, statuses } = charged;
         let is_denial =
             |status: &LimitStatus| status.retry_after != Some(std::time::Duration::ZERO);
@@ -416,6 +422,24 @@ impl Limiter {
             binding,
             origin,
         })
+    }
+
+    /// Tells of every threshold that these units have gone over.
+    fn warn(&self, subject: &UserId, charged: &Charged) {
+        let Some(warnings) = &self.inner.warnings else {
+            return;
+        };
+        for status in &charged.statuses {
+            let usage = Usage {
+                counted: status.name(),
+                window: None,
+                before: status.used().saturating_sub(charged.taken),
+                after: status.used(),
+                limit: status.limit(),
+                resets_in: Some(status.reset_after()),
+            };
+            warnings.tell(subject, &usage);
+        }
     }
 
     /// Asks in the way that is the shortest.

@@ -81,6 +81,9 @@ local function reply(status, number)
     answer[#answer + 1] = whole(redis.call('GET', window.name)) or 0
     answer[#answer + 1] = whole(redis.call('HGET', records, 'h:' .. window.place)) or 0
     answer[#answer + 1] = window.ends
+    -- What it was before, so that the caller knows which threshold this very call went over.
+    answer[#answer + 1] = window.used
+    answer[#answer + 1] = window.held
   end
   return answer
 end

@@ -22,7 +22,7 @@ pub use self::{
     plan::{Overrun, QuotaPlan},
     usage::{QuotaDecision, Settlement, Usage, WindowUsage},
 };
-use crate::{error::invalid, limiter::ServerClock};
+use crate::{error::invalid, limiter::ServerClock, warning::QuotaWarnings};
 
 /// The longest that an amount is held for: a day.
 const MAX_HOLD: Duration = Duration::from_secs(86_400);
@@ -84,6 +84,7 @@ struct Inner {
     meter: Meter,
     plan: QuotaPlan,
     clock: ServerClock,
+    warnings: Option<QuotaWarnings>,
 }
 
 impl Quota {
@@ -123,6 +124,43 @@ impl Quota {
                 meter,
                 plan,
                 clock: ServerClock::default(),
+                warnings: None,
+            }),
+        }
+    }
+
+    /// Warns of subjects that have nearly used up the limit of a window, with what is reserved.
+    ///
+    /// A commit may charge windows that are past; these warn nobody.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use cachekit_keys::{KeySchema, QuotaMetric, UserId};
+    /// use cachekit_limits::{Quota, QuotaPlan, QuotaWarnings, Unit};
+    /// use cachekit_store::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// let (store, schema) = (Arc::new(MemoryStore::new()), KeySchema::plain());
+    /// let warnings = QuotaWarnings::new(store.clone(), schema.clone());
+    /// let plan = QuotaPlan::per(Unit::Day, 100)?;
+    /// let quota = Quota::metric(store, schema, QuotaMetric::api_calls(), plan).warning(&warnings);
+    /// quota.increment(&UserId::new("user123")?, 85).await?;
+    /// warnings.settled().await;
+    /// assert_eq!(warnings.counts().published, 1);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn warning(self, warnings: &QuotaWarnings) -> Self {
+        let inner = &*self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                store: Arc::clone(&inner.store),
+                schema: inner.schema.clone(),
+                meter: inner.meter.clone(),
+                plan: inner.plan.clone(),
+                clock: ServerClock::default(),
+                warnings: Some(warnings.clone()),
             }),
         }
     }

@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
         let mut numbers = vec![status, self.now, number];
         for window in &self.windows {
             let (used, held) = self.count(tx, window)?;
-            numbers.extend([used, held, window.ends]);
+            numbers.extend([used, held, window.ends, window.used, window.held]);
         }
         Ok(Reply::Array(
             numbers.into_iter().map(Reply::Integer).collect(),
