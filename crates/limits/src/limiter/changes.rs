@@ -1,15 +1,14 @@
 //! News of what was given back, reset or changed, so that no process keeps a denial that is none any more.
 
-use std::time::Duration;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cachekit_keys::{Channel, UserId};
 use cachekit_store::{PubSubItem, Result, StopSignal, SubscribeRequest, Subscription, Tasks};
-use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use tokio::time::timeout;
 
 use super::{Limiter, denials::Heard};
-use cachekit_store::Gap;
 
 /// How often it is looked whether anybody still has the denials, and tried again to listen.
 const SELDOM: Duration = Duration::from_secs(10);
@@ -47,7 +46,7 @@ impl Limiter {
     /// ```
     pub fn hearing_of_changes(self, tasks: &Tasks) -> Result<Self> {
         if let Some(denials) = &self.inner.denials {
-            let store = std::sync::Arc::clone(&self.inner.store);
+            let store = Arc::clone(&self.inner.store);
             let request = SubscribeRequest::channel(self.changes());
             let heard = denials.heard();
             tasks.spawn_until_stopped("hear of changed limits", |stop| async move {
@@ -86,21 +85,18 @@ impl Limiter {
 /// Takes what is heard, until the stream ends, or nobody has the denials any more.
 async fn listen(mut news: Subscription, heard: &Heard, stop: &StopSignal) {
     loop {
-        let next = async {
-            tokio::select! {
-                () = stop.stopped() => None,
-                item = news.next() => item,
+        let (stopped, item) = (pin!(stop.stopped()), pin!(news.next()));
+        match timeout(SELDOM, select(stopped, item)).await {
+            Ok(Either::Right((Some(PubSubItem::Message { payload, .. }), _))) => {
+                match subject(&payload) {
+                    Some(subject) => heard.forget(&subject),
+                    // Whatever it says, it is news.
+                    None => heard.forget_all(),
+                }
             }
-        };
-        match timeout(SELDOM, next).await {
-            Ok(Some(PubSubItem::Message { payload, .. })) => match subject(&payload) {
-                Some(subject) => heard.forget(&subject),
-                // Whatever it says, it is news.
-                None => heard.forget_all(),
-            },
-            // What was denied while nobody listened yet may have been given back.
-            Ok(Some(PubSubItem::Gap(Gap::Subscribed | _))) => heard.forget_all(),
-            Ok(None) => return,
+            Ok(Either::Left(_) | Either::Right((None, _))) => return,
+            // A gap: news may be missing, also what came before there was anybody to listen.
+            Ok(Either::Right((Some(_), _))) => heard.forget_all(),
             Err(_) if heard.is_wanted() => {}
             Err(_) => return,
         }

@@ -149,9 +149,10 @@ impl Limiter {
 
     /// Gives units back. If that fails they stay taken, and nobody gets them.
     pub(crate) async fn return_units(&self, subject: &UserId, rest: &Returned) {
-        let _ = self
-            .ask(subject, &Ask::refund(rest.units, &rest.windows))
-            .await;
+        let ask = Ask::refund(rest.units, &rest.windows);
+        if self.ask(subject, &ask).await.is_ok() {
+            self.forget_denial(subject).await;
+        }
     }
 
     /// What is leased for a subject is worth nothing any more.

@@ -58,8 +58,8 @@ impl Limiter {
     /// Remembers denials in the process, each until its cost may pass, but for at most `longest`: who keeps knocking costs no
     /// round trip. At most 10 000 subjects are remembered, further ones are asked for as ever.
     ///
-    /// What another process gives back or resets is seen when `longest` is over; what this limiter and its clones do, at
-    /// once.
+    /// What this limiter and its clones give back, reset or change is seen at once. What others do is seen when `longest` is
+    /// over, or [as soon as it is heard of](Self::hearing_of_changes).
     ///
     /// # Examples
     /// ```
