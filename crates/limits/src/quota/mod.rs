@@ -278,7 +278,7 @@ impl Quota {
     }
 
     /// Charges what was really used to the windows of the reservation, and ends it. That a hold is over changes nothing: what
-    /// was used is charged, once.
+    /// was used is charged, once. With [parts](Self::commit_part), it is their last sum; never less than these.
     ///
     /// # Errors
     /// See [`Quota`].
@@ -291,7 +291,38 @@ impl Quota {
         settlement(&answer)
     }
 
-    /// Ends a reservation without a charge.
+    /// Charges a part of what was really used, of a reservation that goes on: `so_far` is the sum of all parts until now. The
+    /// rest stays held. As it is the sum, a call may be repeated, and one that comes late charges nothing.
+    ///
+    /// # Errors
+    /// See [`Quota`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use cachekit_keys::{KeySchema, UserId};
+    /// # use cachekit_limits::{Quota, QuotaPlan, Settlement, Unit};
+    /// # use cachekit_store::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let plan = QuotaPlan::per(Unit::Day, 5_000_000)?;
+    /// # let budget = Quota::cost(Arc::new(MemoryStore::new()), KeySchema::plain(), plan)?;
+    /// # let user = UserId::new("user123")?;
+    /// // A stream of tokens: reserve what it may cost, charge as they come.
+    /// let _ = budget.reserve(&user, "stream-1", 1_000, Duration::from_secs(60)).await?;
+    /// assert_eq!(budget.commit_part(&user, "stream-1", 300).await?, Settlement::Committed(300));
+    /// let usage = budget.usage(&user).await?;
+    /// assert_eq!((usage.used(), usage.windows()[0].held()), (300, 700));
+    /// assert_eq!(budget.commit(&user, "stream-1", 450).await?, Settlement::Committed(450));
+    /// assert_eq!(budget.usage(&user).await?.used(), 450);
+    /// # Ok(()) }
+    /// ```
+    pub async fn commit_part(&self, subject: &UserId, id: &str, so_far: u64) -> Result<Settlement> {
+        let ask = Ask::new("part", check(so_far)?).of(check_id(id)?);
+        let answer = self.ask(subject, &ask).await?;
+        settlement(&answer)
+    }
+
+    /// Ends a reservation without a further charge. Where [parts](Self::commit_part) were charged, it answers that these are.
     ///
     /// # Errors
     /// See [`Quota`].

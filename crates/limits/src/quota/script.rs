@@ -111,7 +111,8 @@ fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
         b"reserve" => run.reserve(tx)?,
         b"extend" => run.extend(tx)?,
         b"cancel" => run.cancel(tx)?,
-        _ => run.commit(tx, overrun)?,
+        b"part" => run.commit(tx, overrun, true)?,
+        _ => run.commit(tx, overrun, false)?,
     };
     run.reply(tx, status, number)
 }
@@ -189,9 +190,18 @@ impl<'a> Run<'a> {
     }
 
     fn write(&self, tx: &mut dyn Transaction, id: &[u8], record: &Record, at: i64) -> Result<()> {
-        tx.hset(self.records, &[(record_field(id).into(), record.text())])?;
         let member = (score(at), Bytes::copy_from_slice(id));
+        self.write_undated(tx, id, record)?;
         tx.zadd(self.due, ZAddCondition::Always, &[member])?;
+        self.keep(tx)
+    }
+
+    fn write_undated(&self, tx: &mut dyn Transaction, id: &[u8], record: &Record) -> Result<()> {
+        tx.hset(self.records, &[(record_field(id).into(), record.text())])?;
+        Ok(())
+    }
+
+    fn keep(&self, tx: &mut dyn Transaction) -> Result<()> {
         let life = ExpireChange::After(ttl_millis(div_ceil(2 * self.keep, 1000))?);
         tx.pexpire(self.records, life)?;
         tx.pexpire(self.due, life)?;
@@ -199,10 +209,8 @@ impl<'a> Run<'a> {
     }
 
     fn free(&self, tx: &mut dyn Transaction, record: &Record) -> Result<()> {
-        if record.state == State::Held {
-            for place in &record.places {
-                self.hold(tx, place, -record.reserved)?;
-            }
+        for place in &record.places {
+            self.hold(tx, place, -record.rest())?;
         }
         Ok(())
     }
@@ -258,15 +266,16 @@ impl<'a> Run<'a> {
     }
 
     fn reserve(&self, tx: &mut dyn Transaction) -> Result<(i64, i64)> {
-        match self.read(tx, self.id)? {
+        // Parts that were charged before it expired count for the sum that is told next.
+        let charged = match self.read(tx, self.id)? {
             Some(record) if record.state == State::Dropped => {
                 return Ok((status::CANCELLED, record.reserved));
             }
             Some(record) if record.state != State::Expired => {
                 return Ok((status::REPEATED, record.reserved));
             }
-            _ => {}
-        }
+            expired => expired.map_or(0, |record| record.charged),
+        };
         if tx.zcard(self.due)? >= MAX_RECORDS {
             return Ok((status::TOO_MANY, 0));
         }
@@ -278,11 +287,11 @@ impl<'a> Run<'a> {
         let record = Record {
             state: State::Held,
             reserved: self.amount,
-            charged: 0,
+            charged,
             places: places.collect(),
         };
         for place in &record.places {
-            self.hold(tx, place, self.amount)?;
+            self.hold(tx, place, record.rest())?;
         }
         self.write(tx, self.id, &record, self.now + self.span)?;
         Ok((status::DONE, self.amount))
@@ -309,12 +318,22 @@ impl<'a> Run<'a> {
             State::Held | State::Expired => {}
         }
         self.free(tx, &record)?;
-        record.state = State::Dropped;
+        // The parts that were charged stay so.
+        let (state, answer) = match record.charged {
+            0 => (State::Dropped, (status::DONE, 0)),
+            charged => (State::Committed, (status::COMMITTED, charged)),
+        };
+        record.state = state;
         self.write(tx, self.id, &record, self.now + self.keep)?;
-        Ok((status::DONE, 0))
+        Ok(answer)
     }
 
-    fn commit(&self, tx: &mut dyn Transaction, overrun: &[u8]) -> Result<(i64, i64)> {
+    fn commit(
+        &self,
+        tx: &mut dyn Transaction,
+        overrun: &[u8],
+        is_part: bool,
+    ) -> Result<(i64, i64)> {
         let Some(mut record) = self.read(tx, self.id)? else {
             return Ok((status::UNKNOWN, 0));
         };
@@ -330,12 +349,27 @@ impl<'a> Run<'a> {
             b"cap" => self.amount.min(record.reserved),
             _ => self.amount,
         };
-        self.free(tx, &record)?;
-        for place in &record.places {
-            self.add(tx, place, charge)?;
+        // Parts are told by their sum, so that one that comes again, or late, charges nothing.
+        if is_part && charge <= record.charged {
+            return Ok((status::REPEATED, record.charged));
         }
-        (record.state, record.charged) = (State::Committed, charge);
-        self.write(tx, self.id, &record, self.now + self.keep)?;
+        let charge = charge.max(record.charged);
+        let (held, more) = (record.rest(), charge - record.charged);
+        record.charged = charge;
+        if !is_part {
+            record.state = State::Committed;
+        }
+        for place in &record.places {
+            self.hold(tx, place, record.rest() - held)?;
+            self.add(tx, place, more)?;
+        }
+        if is_part {
+            // Due when it was.
+            self.write_undated(tx, self.id, &record)?;
+            self.keep(tx)?;
+        } else {
+            self.write(tx, self.id, &record, self.now + self.keep)?;
+        }
         Ok((status::DONE, charge))
     }
 }

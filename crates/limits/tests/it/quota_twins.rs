@@ -26,6 +26,7 @@ enum QuotaStep {
     Usage,
     Reserve(u8, u64, u64),
     Commit(u8, u64),
+    Part(u8, u64),
     Cancel(u8),
     Extend(u8, u64),
 }
@@ -41,6 +42,7 @@ fn quota_step() -> impl Strategy<Value = QuotaStep> {
         1 => Just(QuotaStep::Usage),
         4 => (0_u8..5, 0_u64..40, hold()).prop_map(|(id, amount, hold)| QuotaStep::Reserve(id, amount, hold)),
         3 => (0_u8..5, 0_u64..50).prop_map(|(id, amount)| QuotaStep::Commit(id, amount)),
+        3 => (0_u8..5, 0_u64..50).prop_map(|(id, so_far)| QuotaStep::Part(id, so_far)),
         1 => (0_u8..5).prop_map(QuotaStep::Cancel),
         1 => (0_u8..5, hold()).prop_map(|(id, hold)| QuotaStep::Extend(id, hold)),
     ]
@@ -115,6 +117,10 @@ async fn play(quota: &mut Quota, step: &QuotaStep) -> String {
         }
         QuotaStep::Commit(id, amount) => {
             format!("{:?}", quota.commit(&user, &id.to_string(), amount).await)
+        }
+        QuotaStep::Part(id, so_far) => {
+            let part = quota.commit_part(&user, &id.to_string(), so_far).await;
+            format!("{part:?}")
         }
         QuotaStep::Cancel(id) => format!("{:?}", quota.cancel(&user, &id.to_string()).await),
         QuotaStep::Extend(id, hold) => {
