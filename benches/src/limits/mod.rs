@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use cachekit::{
     CacheKit, Limit, UserId,
-    limits::{Coalescing, Limiter},
+    limits::{Coalescing, Leasing, Limiter},
 };
 
 use self::peer::Peer;
@@ -19,10 +19,11 @@ use crate::{
 };
 
 /// The rows of this module, by name.
-pub(crate) const ROWS: [&str; 7] = [
+pub(crate) const ROWS: [&str; 8] = [
     "limit/gcra/64",
     "limit/coalesced/256",
     "limit/hot/256",
+    "limit/lease/64",
     "limit/denied/64",
     "limit/multi3/64",
     "limit/memory",
@@ -51,6 +52,7 @@ pub(crate) async fn run(wanted: &[&str]) -> Outcome<Vec<Row>> {
             "limit/gcra/64" => vec![bench.gcra(name).await?],
             "limit/coalesced/256" => vec![bench.coalesced(name, SUBJECTS).await?],
             "limit/hot/256" => vec![bench.coalesced(name, 1).await?],
+            "limit/lease/64" => vec![bench.leased(name).await?],
             "limit/denied/64" => vec![bench.denied(name).await?],
             "limit/multi3/64" => vec![bench.several(name).await?],
             "limit/memory" => vec![memory::gcra(name).await?],
@@ -114,6 +116,15 @@ impl Bench {
         let subjects = Subjects::new(name, subjects)?;
         let ours = || checks(&limiter, &subjects, MANY_TASKS, 400);
         let theirs = || self.peer.checks(&subjects, MANY_TASKS, 100, PLENTY);
+        Ok(compare(name, PEER, ours, theirs).await)
+    }
+
+    async fn leased(&self, name: &str) -> Outcome<Row> {
+        let limiter = self.kit.limiter(plenty(1)?);
+        let limiter = limiter.leased(Leasing::up_to(10_000), self.kit.tasks())?;
+        let subjects = Subjects::new(name, TASKS)?;
+        let ours = || checks(&limiter, &subjects, TASKS, 20_000);
+        let theirs = || self.peer.checks(&subjects, TASKS, 200, PLENTY);
         Ok(compare(name, PEER, ours, theirs).await)
     }
 

@@ -1,6 +1,8 @@
 //! What a limiter answers: a value that explains itself.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
+
+use crate::name::Name;
 
 /// Who decided.
 ///
@@ -67,7 +69,7 @@ pub struct Decision {
 /// See [`Decision`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitStatus {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Name,
     pub(crate) limit: u64,
     pub(crate) remaining: u64,
     pub(crate) retry_after: Option<Duration>,

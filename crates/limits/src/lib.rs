@@ -38,6 +38,7 @@ mod inflight;
 mod lease;
 mod limit;
 mod limiter;
+mod name;
 mod period;
 mod quota;
 mod script;

@@ -3,7 +3,7 @@
 mod algorithm;
 mod rate;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use cachekit_keys::Segment;
 use cachekit_store::Result;
@@ -13,7 +13,7 @@ use self::{
     algorithm::{check_range, micros},
     rate::Rate,
 };
-use crate::{error::invalid, period::Period, script::MAX_SLIDING};
+use crate::{error::invalid, name::Name, period::Period, script::MAX_SLIDING};
 
 /// The largest limit: numbers of scripts are exact up to 2^53.
 const MAX_LIMIT: u64 = 1 << 52;
@@ -49,7 +49,7 @@ const MAX_LOG: u64 = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     segment: Segment,
-    name: Arc<str>,
+    name: Name,
     algorithm: Algorithm,
     /// Microseconds; 0 without a penalty.
     penalty: i64,
@@ -320,8 +320,8 @@ impl Limit {
         self.penalty
     }
 
-    pub(crate) fn shared_name(&self) -> Arc<str> {
-        Arc::clone(&self.name)
+    pub(crate) fn shared_name(&self) -> Name {
+        self.name.clone()
     }
 
     pub(crate) fn segment(&self) -> &Segment {

@@ -40,11 +40,11 @@ impl Limiter {
         match (landed.answer(place)?, &self.inner.brief) {
             // Only the general script knows what to make of it, and which error it is.
             ([FAILED, ..], _) => self.ask(subject, &Ask::new(Op::Take, cost, cost)).await,
-            ([free, retry, reset, ..], Some(_)) => Ok(charged(
-                &self.inner.limits[0],
-                cost,
-                [*free, *retry, *reset],
-            )),
+            (numbers, Some(_)) => {
+                let limits = &self.inner.limits;
+                let (rows, _) = numbers.as_chunks::<3>();
+                charged(limits, cost, rows.iter().copied().take(limits.len()))
+            }
             ([taken, rows @ ..], None) => {
                 let rows = rows.get(..6 * self.inner.limits.len()).unwrap_or_default();
                 self.charged("check", *taken, rows)
@@ -123,7 +123,7 @@ impl Limiter {
 
     fn batch_script(&self) -> Script {
         match (&self.inner.brief, self.inner.algorithm()) {
-            (Some(_), _) => script::GCRA,
+            (Some(brief), _) => brief.batch,
             (None, Some(algorithm)) => algorithm.batch_script(),
             (None, None) => script::ALL_MIXED,
         }
@@ -162,7 +162,7 @@ impl Limiter {
     /// Which part of the answers is whose.
     fn landed(&self, runs: &[Run<'_>], answers: Vec<Result<Vec<i64>>>, callers: usize) -> Landed {
         let width = match self.inner.brief {
-            Some(_) => 3,
+            Some(_) => 3 * self.inner.limits.len(),
             None => 1 + 6 * self.inner.limits.len(),
         };
         let mut places = vec![(usize::MAX, 0); callers];

@@ -1,10 +1,10 @@
-//! Checks of a single token bucket, by the shortest script: the most usual limit, and so the cheapest.
+//! Checks of token buckets, by the shortest scripts: the most usual limits, and so the cheapest.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use cachekit_keys::{RateLimitState, UserId};
-use cachekit_store::{Reply, Result, ScriptCall};
+use cachekit_keys::{Key, RateLimitState, UserId};
+use cachekit_store::{Reply, Result, Script, ScriptCall};
 
 use super::{
     Limiter,
@@ -14,37 +14,52 @@ use crate::{
     Limit, LimitStatus,
     error::unexpected,
     limit::Algorithm,
-    script::{FAILED, GCRA},
+    script::{FAILED, GCRA, GCRA_ALL, GCRAS},
 };
 
-/// What the script has to know of a limit that it can decide.
+/// What the script has to know of limits that it can decide.
 #[derive(Clone)]
 pub(super) struct Brief {
-    capacity: Bytes,
-    micros: Bytes,
+    /// For one call, which takes no number of calls where there is one limit.
+    script: Script,
+    pub(super) batch: Script,
+    /// The arguments before the costs.
+    args: Vec<Box<[u8]>>,
 }
 
 impl Brief {
-    /// `None` for limits that the script does not know: with a rate of parts of microseconds, with a penalty, or several.
+    /// `None` for limits that the scripts do not know: other algorithms, rates of parts of microseconds, and penalties.
     pub(super) fn of(limits: &[Limit]) -> Option<Self> {
-        let [limit] = limits else {
-            return None;
-        };
-        match limit.algorithm() {
-            Algorithm::Bucket { capacity, rate } if rate.part == 0 && limit.penalty().is_none() => {
-                Some(Self {
-                    capacity: capacity.to_string().into(),
-                    micros: rate.micros.to_string().into(),
-                })
+        let text = |number: i64| number.to_string().into_bytes().into_boxed_slice();
+        let mut args = Vec::with_capacity(1 + 2 * limits.len());
+        let (script, batch) = match limits.len() {
+            1 => (GCRA, GCRAS),
+            count => {
+                args.push(text(i64::try_from(count).ok()?));
+                (GCRA_ALL, GCRA_ALL)
             }
-            _ => None,
+        };
+        for limit in limits {
+            match limit.algorithm() {
+                Algorithm::Bucket { capacity, rate }
+                    if rate.part == 0 && limit.penalty().is_none() =>
+                {
+                    args.extend([*capacity, rate.micros].map(text));
+                }
+                _ => return None,
+            }
         }
+        Some(Self {
+            script,
+            batch,
+            args,
+        })
     }
 
-    /// The arguments of a call, before the costs.
-    pub(super) fn args(&self, capacity: usize) -> Vec<Bytes> {
-        let mut args = Vec::with_capacity(2 + capacity);
-        args.extend([self.capacity.clone(), self.micros.clone()]);
+    /// The arguments before the costs, and room for so many more. Copies: shared ones would be counted by all threads at once.
+    pub(super) fn args(&self, more: usize) -> Vec<Bytes> {
+        let mut args = Vec::with_capacity(self.args.len() + more);
+        args.extend(self.args.iter().map(|arg| Bytes::copy_from_slice(arg)));
         args
     }
 }
@@ -62,24 +77,31 @@ impl Limiter {
         if ask.cost != ask.need {
             return Ok(None);
         }
-        let limit = &self.inner.limits[0];
-        let key = self.state_key(subject, limit, RateLimitState::Bucket);
+        let limits = &self.inner.limits;
+        let mut keys = Vec::with_capacity(limits.len());
+        keys.extend(limits.iter().map(|limit| self.bucket_key(subject, limit)));
         let mut args = brief.args(2);
-        args.extend([Bytes::from_static(b"1"), text_of(ask.cost)]);
-        let call = [ScriptCall::new(vec![key], args)];
-        let replies = self.inner.store.run_script(&GCRA, &call).await?;
+        if limits.len() > 1 {
+            args.push(Bytes::from_static(b"1"));
+        }
+        args.push(text_of(ask.cost));
+        let call = [ScriptCall::new(keys, args)];
+        let replies = self.inner.store.run_script(&brief.script, &call).await?;
         match &replies[..] {
-            [Reply::Array(parts)] => match parts[..] {
-                [Reply::Integer(FAILED)] => Ok(None),
-                [
-                    Reply::Integer(free),
-                    Reply::Integer(retry),
-                    Reply::Integer(reset),
-                ] => Ok(Some(charged(limit, ask.cost, [free, retry, reset]))),
-                _ => Err(unexpected(GCRA.name)),
-            },
+            [Reply::Array(parts)] if matches!(parts[..], [Reply::Integer(FAILED)]) => Ok(None),
+            [Reply::Array(parts)] => {
+                let (rows, rest) = parts.as_chunks::<3>();
+                match rest.is_empty() {
+                    true => charged(limits, ask.cost, rows.iter().map(row)).map(Some),
+                    false => Err(unexpected(GCRA.name)),
+                }
+            }
             _ => Err(unexpected(GCRA.name)),
         }
+    }
+
+    fn bucket_key(&self, subject: &UserId, limit: &Limit) -> Key {
+        self.state_key(subject, limit, RateLimitState::Bucket)
     }
 }
 
@@ -92,19 +114,42 @@ pub(super) fn text_of(cost: u64) -> Bytes {
     }
 }
 
-/// What the script's three numbers mean.
-pub(super) fn charged(limit: &Limit, cost: u64, [free, retry, reset]: [i64; 3]) -> Charged {
-    let status = LimitStatus {
-        name: limit.shared_name(),
-        limit: limit.limit(),
-        remaining: free.unsigned_abs(),
-        retry_after: Some(Duration::from_micros(retry.unsigned_abs())),
-        reset_after: Duration::from_micros(reset.unsigned_abs()),
-        blocked: Duration::ZERO,
-        window: 0,
-    };
-    Charged {
-        taken: if retry == 0 { cost } else { 0 },
-        statuses: vec![status],
+fn row(row: &[Reply; 3]) -> [i64; 3] {
+    row.each_ref().map(|reply| match reply {
+        Reply::Integer(number) => *number,
+        // No number of the script's is negative.
+        _ => -1,
+    })
+}
+
+/// What the script's numbers mean: three of each limit.
+pub(super) fn charged(
+    limits: &[Limit],
+    cost: u64,
+    rows: impl ExactSizeIterator<Item = [i64; 3]>,
+) -> Result<Charged> {
+    if rows.len() != limits.len() {
+        return Err(unexpected(GCRA.name));
     }
+    let mut taken = cost;
+    let mut statuses = Vec::with_capacity(limits.len());
+    for (limit, row) in limits.iter().zip(rows) {
+        let [free, retry, reset] = row;
+        if row.iter().any(|number| *number < 0) {
+            return Err(unexpected(GCRA.name));
+        }
+        if retry != 0 {
+            taken = 0;
+        }
+        statuses.push(LimitStatus {
+            name: limit.shared_name(),
+            limit: limit.limit(),
+            remaining: free.unsigned_abs(),
+            retry_after: Some(Duration::from_micros(retry.unsigned_abs())),
+            reset_after: Duration::from_micros(reset.unsigned_abs()),
+            blocked: Duration::ZERO,
+            window: 0,
+        });
+    }
+    Ok(Charged { taken, statuses })
 }

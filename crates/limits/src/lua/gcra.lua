@@ -1,48 +1,24 @@
--- Calls on token buckets whose rate is a whole number of microseconds a token: what `bucket.lua` does, and no more than these
--- need. The arguments are the capacity, the microseconds, and for each key the number of its calls and their costs.
--- Reply, for each call: what is free, when it passes (0 for what was taken), and when the bucket is full again. -2 stands for
--- a key whose state is written in another way, or cannot be read or written; nothing has happened to it.
-local capacity, micros, next_cost = tonumber(ARGV[1]), tonumber(ARGV[2]), 3
-local full, reply, filled = capacity * micros, {}, 0
-for each = 1, #KEYS do
-  local name, last = KEYS[each], next_cost + tonumber(ARGV[next_cost])
-  local stored, ahead, dirty, before = redis.pcall('GET', name), 0, false, filled
-  if stored then
-    if type(stored) == 'table' or #stored > 16 or not string.find(stored, '^%d+$') then
-      dirty = nil
-    else
-      ahead = math.max(tonumber(stored) - now, 0)
-      if ahead > full then ahead, dirty = full, true end
-    end
-  end
-  if dirty ~= nil then
-    local room = full - ahead
-    for place = next_cost + 1, last do
-      local time, retry = tonumber(ARGV[place]) * micros, 0
-      if time <= room then
-        room, dirty = room - time, true
-      else
-        retry = time - room
-      end
-      reply[filled + 1] = math.floor(room / micros)
-      reply[filled + 2] = retry
-      reply[filled + 3] = full - room
-      filled = filled + 3
-    end
-    if dirty then
-      local left = full - room
-      local set = redis.pcall('SET', name, int(now + left), 'PX', int(math.max(math.ceil(left / 1000), 1)))
-      if set.err then dirty = nil end
-    end
-  end
-  if dirty == nil then
-    filled = before
-    for place = filled + 1, #reply do reply[place] = nil end
-    for _ = next_cost + 1, last do
-      reply[filled + 1] = -2
-      filled = filled + 1
-    end
-  end
-  next_cost = last + 1
+-- One call on a token bucket whose rate is a whole number of microseconds a token: what `bucket.lua` does, and no more than
+-- this needs. The arguments are the capacity, the microseconds and the cost. Numbers go to the server as they are: it writes
+-- whole ones of up to seventeen digits in full.
+-- Reply: what is free, when the cost passes (0 where it was taken), and when the bucket is full again. -2 stands for a state
+-- that is written in another way, or cannot be read; nothing has happened then.
+local capacity, micros = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full, time, ahead = capacity * micros, ARGV[3] * micros, 0
+local stored = redis.pcall('GET', KEYS[1])
+if stored then
+  local tat = #stored == 16 and tonumber(stored)
+  if not tat or tat < 1000000000000000 then return {-2} end
+  if tat > now then ahead = tat - now end
 end
-return reply
+local left = ahead + time
+if left <= full then
+  redis.call('SET', KEYS[1], now + left, 'PX', math.ceil(left / 1000))
+  return {math.floor((full - left) / micros), 0, left}
+end
+if ahead > full then
+  -- No bucket is ever more than empty: a clock went back, or the limit was lowered.
+  ahead, left = full, full
+  redis.call('SET', KEYS[1], now + left, 'PX', math.ceil(left / 1000))
+end
+return {math.floor((full - ahead) / micros), ahead + time - full, ahead}

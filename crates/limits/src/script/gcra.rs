@@ -1,4 +1,5 @@
-//! The twin of `gcra.lua`: calls on token buckets whose rate is a whole number of microseconds a token.
+//! The twin of `gcra.lua`, `gcras.lua` and `buckets.lua`: calls on token buckets whose rates are whole numbers of microseconds
+//! a token.
 
 use bytes::Bytes;
 use cachekit_keys::Key;
@@ -6,11 +7,12 @@ use cachekit_store::{Reply, Result, Transaction};
 
 use super::{
     batch::FAILED,
-    plan::{Reader, now, put, whole},
+    plan::{Reader, malformed, now, put, whole},
 };
 
 /// One bucket at one moment.
-struct Gcra {
+struct Gcra<'a> {
+    key: &'a Key,
     micros: i64,
     /// The time that fills it from empty.
     full: i64,
@@ -20,44 +22,111 @@ struct Gcra {
     dirty: bool,
 }
 
+/// One call.
 pub(super) fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
-    let mut reader = Reader {
-        keys: keys.iter(),
-        args: args.iter(),
+    let mut reader = reader(args);
+    let rate = (reader.arg()?, reader.arg()?);
+    let cost = reader.arg()?;
+    let [key] = keys else {
+        return Err(malformed("a key"));
     };
-    let (capacity, micros) = (reader.arg()?, reader.arg()?);
+    let Some(mut bucket) = Gcra::read(tx, key, rate) else {
+        return Ok(Reply::Array(vec![Reply::Integer(FAILED)]));
+    };
+    let row = bucket.take(cost, bucket.fits(cost));
+    if bucket.dirty {
+        bucket.save(tx)?;
+    }
+    Ok(Reply::Array(row.map(Reply::Integer).into()))
+}
+
+/// Calls on one bucket of each subject.
+pub(super) fn run_many(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
+    let mut reader = reader(args);
+    let rate = (reader.arg()?, reader.arg()?);
     let mut reply = Vec::with_capacity(keys.len() * 3);
     for key in keys {
-        let calls = reader.arg()?;
-        let Some(mut bucket) = Gcra::read(tx, key, (capacity, micros)) else {
-            for _ in 0..calls {
-                reader.arg()?;
-                reply.push(Reply::Integer(FAILED));
-            }
-            continue;
-        };
-        let answered = reply.len();
-        for _ in 0..calls {
-            let row = bucket.take(reader.arg()?);
-            reply.extend(row.map(Reply::Integer));
-        }
-        if bucket.dirty && bucket.save(tx, key).is_err() {
-            reply.truncate(answered);
-            reply.extend((0..calls).map(|_| Reply::Integer(FAILED)));
-        }
+        let mut bucket = Gcra::read(tx, key, rate);
+        decide(tx, bucket.as_mut_slice(), &mut reader, &mut reply)?;
     }
     Ok(Reply::Array(reply))
 }
 
-impl Gcra {
+/// Calls on several buckets of each subject.
+pub(super) fn run_all(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
+    let mut reader = reader(args);
+    let count = usize::try_from(reader.arg()?).map_err(|_| malformed("a number"))?;
+    let rates: Result<Vec<_>> = (0..count)
+        .map(|_| Ok((reader.arg()?, reader.arg()?)))
+        .collect();
+    let rates = rates?;
+    let mut reply = Vec::new();
+    for keys in keys.chunks(count.max(1)) {
+        let buckets: Option<Vec<_>> = keys
+            .iter()
+            .zip(&rates)
+            .map(|(key, rate)| Gcra::read(tx, key, *rate))
+            .collect();
+        let mut buckets = buckets.unwrap_or_default();
+        decide(tx, &mut buckets, &mut reader, &mut reply)?;
+    }
+    Ok(Reply::Array(reply))
+}
+
+fn reader(args: &[Bytes]) -> Reader<'_> {
+    Reader {
+        keys: [].iter(),
+        args: args.iter(),
+    }
+}
+
+/// Decides a subject's calls. None of its buckets is known where one is not.
+fn decide(
+    tx: &mut dyn Transaction,
+    buckets: &mut [Gcra<'_>],
+    reader: &mut Reader<'_>,
+    reply: &mut Vec<Reply>,
+) -> Result<()> {
+    let (calls, answered) = (reader.arg()?, reply.len());
+    for _ in 0..calls {
+        let cost = reader.arg()?;
+        let fits = buckets.iter().all(|bucket| bucket.fits(cost));
+        for bucket in &mut *buckets {
+            let row = bucket.take(cost, fits);
+            reply.extend(row.map(Reply::Integer));
+        }
+    }
+    let mut known = !buckets.is_empty();
+    for bucket in buckets.iter().filter(|bucket| bucket.dirty) {
+        known &= bucket.save(tx).is_ok();
+    }
+    if !known {
+        reply.truncate(answered);
+        reply.extend((0..calls).map(|_| Reply::Integer(FAILED)));
+    }
+    Ok(())
+}
+
+/// A moment of sixteen digits: from 2001 until 2286.
+fn moment(stored: &[u8]) -> Option<i64> {
+    const FIRST: i64 = 1_000_000_000_000_000;
+    whole(stored).filter(|moment| stored.len() == 16 && *moment >= FIRST)
+}
+
+impl<'a> Gcra<'a> {
     /// `None` for what is written in another way, or cannot be read.
-    fn read(tx: &mut dyn Transaction, key: &Key, (capacity, micros): (i64, i64)) -> Option<Self> {
+    fn read(
+        tx: &mut dyn Transaction,
+        key: &'a Key,
+        (capacity, micros): (i64, i64),
+    ) -> Option<Self> {
         let full = capacity * micros;
         let ahead = match tx.get(key).ok()? {
-            Some(stored) => (whole(&stored)? - now(tx)).max(0),
+            Some(stored) => (moment(&stored)? - now(tx)).max(0),
             None => 0,
         };
         Some(Self {
+            key,
             micros,
             full,
             room: full - ahead.min(full),
@@ -66,23 +135,24 @@ impl Gcra {
         })
     }
 
+    fn fits(&self, cost: i64) -> bool {
+        cost * self.micros <= self.room
+    }
+
     /// What is free, when the cost passes, and when the bucket is full again.
-    fn take(&mut self, cost: i64) -> [i64; 3] {
+    fn take(&mut self, cost: i64, taken: bool) -> [i64; 3] {
         let time = cost * self.micros;
-        let retry = match time <= self.room {
-            true => {
-                self.room -= time;
-                self.dirty = true;
-                0
-            }
-            false => time - self.room,
-        };
+        let retry = (time - self.room).max(0);
+        if taken {
+            self.room -= time;
+            self.dirty = true;
+        }
         [self.room / self.micros, retry, self.full - self.room]
     }
 
-    fn save(&self, tx: &mut dyn Transaction, key: &Key) -> Result<()> {
+    fn save(&self, tx: &mut dyn Transaction) -> Result<()> {
         let ahead = self.full - self.room;
         let text = (now(tx) + ahead).to_string();
-        put(tx, key, text, ahead)
+        put(tx, self.key, text, ahead)
     }
 }

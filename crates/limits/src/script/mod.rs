@@ -74,10 +74,19 @@ pub(crate) const ALL_MIXED: Script = batch!(
     "calendar"
 );
 
-/// The shortest text for the most usual calls: on token buckets, of one subject or many.
+/// The shortest text for the most usual call: on a token bucket.
 pub(crate) const GCRA: Script = Script::new("limit_gcra", include_str!("../lua/gcra.lua"))
     .with_time()
     .with_body(gcra::run);
+/// The same for many calls.
+pub(crate) const GCRAS: Script = Script::new("limit_gcras", include_str!("../lua/gcras.lua"))
+    .with_time()
+    .with_body(gcra::run_many);
+/// The same for several token buckets, all or nothing.
+pub(crate) const GCRA_ALL: Script =
+    Script::new("limit_gcra_all", include_str!("../lua/buckets.lua"))
+        .with_time()
+        .with_body(gcra::run_all);
 
 /// The same script where it is only asked, so that a lost answer leaves nothing open.
 pub(crate) const fn peeking(script: Script) -> Script {

@@ -3,7 +3,10 @@
 use cachekit_keys::Key;
 use cachekit_store::{Result, Transaction};
 
-use super::plan::{Plan, Reader, fields, now, put};
+use super::plan::{Plan, Reader, fields, now, put, whole};
+
+/// What a moment has in microseconds, from 2001 until 2286.
+const END_DIGITS: usize = 16;
 
 pub(super) struct Window<'a> {
     key: &'a Key,
@@ -22,7 +25,7 @@ impl<'a> Window<'a> {
         let (key, now) = (reader.key()?, now(tx));
         let (limit, width, aligned) = (reader.arg()?, reader.arg()?, reader.arg()? == 1);
         let stored = tx.get(key)?;
-        let stored = stored.as_deref().and_then(fields::<2>);
+        let stored = stored.as_deref().and_then(parse);
         let live = stored.filter(|[_, ends]| *ends > now);
         let whole = now + width;
         let fresh = [0, if aligned { whole - now % width } else { whole }];
@@ -43,6 +46,15 @@ impl<'a> Window<'a> {
     fn has_end(&self) -> bool {
         self.live || self.aligned
     }
+}
+
+/// The count and the end, in either form.
+fn parse(stored: &[u8]) -> Option<[i64; 2]> {
+    fields(stored).or_else(|| {
+        let (ends, count) = stored.split_at_checked(END_DIGITS)?;
+        let count = whole(count).filter(|_| count.len() <= 3)?;
+        Some([count, whole(ends)?])
+    })
 }
 
 impl Plan for Window<'_> {
@@ -75,7 +87,11 @@ impl Plan for Window<'_> {
     }
 
     fn save(&mut self, tx: &mut dyn Transaction) -> Result<()> {
-        let text = format!("{}:{}", self.count, self.ends);
+        let (count, ends) = (self.count.to_string(), self.ends.to_string());
+        let text = match (count.len(), ends.len()) {
+            (1..=3, END_DIGITS) => ends + &count,
+            _ => format!("{count}:{ends}"),
+        };
         put(tx, self.key, text, self.ends - self.now)
     }
 

@@ -228,9 +228,9 @@ async fn a_subject_whose_state_is_of_another_type_fails_for_itself_on_a_server()
     let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
         return;
     };
-    let store = Arc::new(RedisStore::connect(server.url()).await.unwrap());
+    let store: Arc<dyn Store> = Arc::new(RedisStore::connect(server.url()).await.unwrap());
     for limit in buckets() {
-        one_fails_for_itself(store.clone(), schema(), limit).await;
+        one_fails_for_itself(Arc::clone(&store), schema(), limit).await;
     }
 }
 

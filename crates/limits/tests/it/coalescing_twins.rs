@@ -96,17 +96,17 @@ where
 
 #[test]
 fn lua_and_rust_agree_on_calls_of_many_on_redis_7() {
-    twins_agree_on(Kind::Redis7, 200, single());
+    twins_agree_on(Kind::Redis7, 100, single());
 }
 
 #[test]
 fn lua_and_rust_agree_on_calls_of_many_with_several_limits_on_redis_7() {
-    twins_agree_on(Kind::Redis7, 60, mixed());
+    twins_agree_on(Kind::Redis7, 40, mixed());
 }
 
 #[test]
 fn lua_and_rust_agree_on_calls_of_many_with_several_limits_on_valkey_8() {
-    twins_agree_on(Kind::Valkey8, 30, mixed());
+    twins_agree_on(Kind::Valkey8, 20, mixed());
 }
 
 fn any() -> impl Strategy<Value = (Vec<Limit>, u64)> {
@@ -114,7 +114,7 @@ fn any() -> impl Strategy<Value = (Vec<Limit>, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_call_of_many_decides_as_if_each_had_come_alone((limits, width) in any(), bursts in bursts()) {

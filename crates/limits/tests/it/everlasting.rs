@@ -11,8 +11,8 @@ use cachekit_store::{
 };
 
 /// How the scripts calculate the life of a string.
-const LIFE: &str = "int(math.max(math.ceil(left / 1000), 1))";
-const LONG_LIFE: &str = "int(math.max(math.ceil(left / 1000), 1) + 31536000000)";
+const LIFE: &str = "ceil(left / 1000)";
+const LONG_LIFE: &str = "ceil(left / 1000) + 31536000000";
 
 #[derive(Debug)]
 pub(crate) struct Everlasting {

@@ -19,6 +19,7 @@ mod quota_twins;
 mod quotas;
 mod rights;
 mod side_by_side;
+mod sliding_error;
 mod support;
 mod twins;
 mod vectors;

@@ -1,4 +1,5 @@
 //! Eight processes hammer one subject on a real server: exactly what the limit allows passes, whichever way they ask.
+#![expect(clippy::print_stdout, reason = "a child tells its parent what it took")]
 
 use std::{
     env,
