@@ -171,8 +171,11 @@ impl CacheKit {
         hot_keys.map_or_else(Vec::new, |hot_keys| hot_keys.hottest(K::name(), n))
     }
 
-    /// A worker that keeps the keys in `cache` that this process asks for most, among those of its family: it loads them before
-    /// they expire, and puts them back after a flush. Nothing is spawned: run it on [`tasks`](Self::tasks).
+    /// A worker that keeps the keys in `cache` that this process asks for most: it loads them before they expire, and puts them
+    /// back after a flush. Nothing is spawned: run it on [`tasks`](Self::tasks).
+    ///
+    /// Which keys are hot is told by the reads under the cache's [name](Cache::name). One that shares its family with other
+    /// caches, or with level handles, needs a name of its own (`.named("trees")`), or its loader would be asked for their keys too.
     ///
     /// # Errors
     /// [`Configuration`](ErrorKind::Configuration) where nobody [watches](crate::CacheKitBuilder::watch_hot_keys) for hot keys.
@@ -183,7 +186,7 @@ impl CacheKit {
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
     /// let kit = CacheKit::builder().watch_hot_keys(HotKeys::new()).build()?;
-    /// let trees = kit.cache::<ProjectKey, u32>().build()?;
+    /// let trees = kit.cache::<ProjectKey, u32>().named("trees").build()?;
     /// let worker = kit.keep_warm(&trees, |_: ProjectKey| async { Ok::<_, std::io::Error>(7) })?;
     /// kit.tasks().spawn_until_stopped("keep trees warm", |stop| worker.run(stop))?;
     /// # Ok(()) }
@@ -207,7 +210,8 @@ impl CacheKit {
                 .with_detail("nobody watches for hot keys"));
         };
         let schema = self.schema.clone();
-        let hottest = move |most: usize| hot_keys.hottest_of::<K>(&schema, most);
+        let name = cache.name();
+        let hottest = move |most: usize| hot_keys.hottest_named::<K>(name, &schema, most);
         Ok(cache.keep_warm(hottest, loader))
     }
 

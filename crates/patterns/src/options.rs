@@ -137,6 +137,8 @@ pub(crate) struct Lifetime {
     pub(crate) has_header: bool,
     /// Whether reads ask for the rest of an entry's life.
     pub(crate) reads_expiry: bool,
+    /// Whether an entry may have a header, where its life tells a reader something wrong.
+    pub(crate) may_have_header: bool,
 }
 
 impl Lifetime {
@@ -147,6 +149,7 @@ impl Lifetime {
             stale_for: None,
             has_header: false,
             reads_expiry: false,
+            may_have_header: false,
         }
     }
 
@@ -163,6 +166,15 @@ impl Lifetime {
         } else {
             ttl.jittered(jitter, fastrand::u64(..))
         }
+    }
+
+    /// Whether an entry that is fresh for so long has to say so itself: a reader who derives its age from what is left of its
+    /// life takes it for one of the handle's lifetime.
+    pub(crate) fn needs_header(&self, fresh: Ttl) -> bool {
+        let shortest = self.ttl.jittered(self.jitter, 0);
+        let shortest = shortest.min(self.ttl.jittered(self.jitter, u64::MAX));
+        let is_derived = self.reads_expiry && (fresh < shortest || fresh > self.ttl);
+        self.has_header || (is_derived && self.may_have_header)
     }
 
     /// Whether an entry without a header ceases to be fresh while its key still lives.

@@ -58,6 +58,7 @@ pub struct HotKeys {
 struct Inner {
     sampling: Sampling,
     half_life: Duration,
+    lowest_rate: f64,
     capacity: usize,
     /// When watching began.
     start: Instant,
@@ -96,6 +97,7 @@ pub struct HotKey {
 ///     .capacity(128)
 ///     .sample(4)
 ///     .half_life(Duration::from_secs(10))
+///     .lowest_rate(0.1)
 ///     .seed(7)
 ///     .build();
 /// assert!(hot.hottest("project", 10).is_empty());
@@ -106,6 +108,7 @@ pub struct HotKeysBuilder {
     capacity: usize,
     sample: u32,
     half_life: Duration,
+    lowest_rate: f64,
     seed: Option<u64>,
 }
 
@@ -137,6 +140,16 @@ impl HotKeysBuilder {
         self
     }
 
+    /// Below how many reads per second a key is no longer named; 0.001 by default, at least 0. A key that was read once is let go
+    /// after some half-lives, and with it whatever is done for hot keys.
+    ///
+    /// # Examples
+    /// See [`HotKeysBuilder`].
+    pub fn lowest_rate(mut self, per_second: f64) -> Self {
+        self.lowest_rate = per_second.max(0.0);
+        self
+    }
+
     /// Makes the choice of reads the same in each run, as far as one thread reads; by default it is drawn anew.
     ///
     /// # Examples
@@ -158,6 +171,7 @@ impl HotKeysBuilder {
             inner: Arc::new(Inner {
                 sampling: Sampling::new(self.sample, seed),
                 half_life: self.half_life,
+                lowest_rate: self.lowest_rate,
                 capacity: self.capacity,
                 start: now,
                 seen: Mutex::new(Seen {
@@ -190,12 +204,13 @@ impl HotKeys {
             capacity: 512,
             sample: 16,
             half_life: Duration::from_secs(60),
+            lowest_rate: 0.001,
             seed: None,
         }
     }
 
     /// The keys of a family that were asked for most lately, the hottest first, at most `n`. The family goes by its
-    /// [name](KeyFamily::name), such as `project`.
+    /// [name](KeyFamily::name), such as `project`, or by the name that a cache reports itself under.
     ///
     /// # Examples
     /// See [`HotKeys`].
@@ -215,17 +230,32 @@ impl HotKeys {
                 rate: weight * scale,
                 error: error * scale,
             })
+            .take_while(|hot| hot.rate >= inner.lowest_rate)
             .collect()
     }
 
-    /// The same as keys of the family's type: what a worker that keeps hot keys warm asks for. Keys of another type or
-    /// namespace under the same name are left out.
+    /// The same as keys of the family's type. Keys of another type or namespace under the same name are left out.
     ///
     /// # Examples
     /// See [`HotKeys`].
     #[must_use]
     pub fn hottest_of<K: KeyFamily>(&self, schema: &KeySchema, n: usize) -> Vec<K> {
-        let hottest = self.hottest(K::name(), n).into_iter();
+        self.hottest_named(K::name(), schema, n)
+    }
+
+    /// The same for what is reported under a name of its own, as by a cache that shares its family with others: what a worker
+    /// that keeps the cache's hot keys warm asks for.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cachekit_insight::HotKeys;
+    /// # use cachekit_keys::{KeySchema, ProjectKey};
+    /// let trees: Vec<ProjectKey> = HotKeys::new().hottest_named("trees", &KeySchema::plain(), 10);
+    /// assert!(trees.is_empty());
+    /// ```
+    #[must_use]
+    pub fn hottest_named<K: KeyFamily>(&self, name: &str, schema: &KeySchema, n: usize) -> Vec<K> {
+        let hottest = self.hottest(name, n).into_iter();
         hottest
             .filter_map(|hot| schema.parse(&hot.key).ok())
             .collect()

@@ -99,6 +99,16 @@ async fn what_was_hot_fades() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_nobody_asks_for_any_more_is_let_go() {
+    let hot = HotKeys::builder().sample(1).build();
+    read(&hot, &[key(1)]);
+    advance(Duration::from_secs(60)).await;
+    assert_eq!(hot.hottest("project", 1).len(), 1);
+    advance(Duration::from_secs(600)).await;
+    assert!(hot.hottest("project", 1).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn rates_outlive_the_scaling_back_of_weights() {
     let half_life = Duration::from_secs(1);
     let hot = HotKeys::builder().sample(1).half_life(half_life).build();

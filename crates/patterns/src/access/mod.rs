@@ -89,6 +89,10 @@ impl Access {
         &self.lifetime
     }
 
+    pub(crate) fn family(&self) -> &'static str {
+        self.family
+    }
+
     /// Counts what a read of these keys found, and reports it.
     pub(crate) fn note_reads(&self, keys: &[Key], counts: CacheCounts) {
         self.base.counters.add(counts);
@@ -244,7 +248,7 @@ impl Access {
             let life = fresh.as_duration().saturating_add(stale.as_duration());
             Ttl::new(life).unwrap_or(Ttl::MAX)
         });
-        if !self.lifetime.has_header {
+        if !self.lifetime.needs_header(fresh) {
             return (Meta::default(), life);
         }
         let now = self.base.clock.now_millis();

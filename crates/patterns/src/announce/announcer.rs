@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,20 +12,20 @@ use std::{
 
 use bytes::Bytes;
 use cachekit_keys::{Channel, KeySchema};
-use cachekit_store::{Error, ErrorKind, Event, Observer, Observers, Result, Store, Tasks};
-use parking_lot::Mutex;
-use tokio::{
-    runtime::Handle,
-    sync::Notify,
-    time::{Instant, sleep},
+use cachekit_store::{
+    Error, ErrorKind, Event, Observer, Observers, Result, StopSignal, Store, Tasks,
 };
+use futures_util::future::{Either, select};
+use parking_lot::Mutex;
+use tokio::{runtime::Handle, sync::Notify, time::sleep};
 
 use super::{CacheInvalidated, Cleared, queue::Queue};
 
 /// How often an announcement is repeated that the store could not take, and how long after the first failure.
 const REPEATS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// How long nothing is announced after a refusal that repeating would not mend.
+/// How long it rests after it has given up, and after a refusal that repeating would not mend.
+const REST: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// Which invalidations are announced.
@@ -63,8 +64,9 @@ pub struct Announced {
 /// one announcement that everything was cleared, so that a listener never has to suspect a hole.
 ///
 /// A failed announcement fails no invalidation. It is repeated for some three seconds where that can help. What is given up is
-/// [counted](Self::counts) and told to the [observers](Self::with_observers); after a refusal for want of a permission
-/// nothing is published for a minute. On a server with access control lists, the user needs `&system:cache_invalidation`, with
+/// [counted](Self::counts) and told to the [observers](Self::with_observers), and becomes one announcement that everything was
+/// cleared: it is tried every five seconds, or after a refusal that repeating would not mend (for want of a permission) every
+/// minute, until a listener could hear it or the tracker ends. On a server with access control lists, the user needs `&system:cache_invalidation`, with
 /// the namespace in front.
 ///
 /// # Examples
@@ -110,7 +112,6 @@ struct Shared {
     number: AtomicU64,
     published: AtomicU64,
     failed: AtomicU64,
-    silent_until: Mutex<Option<Instant>>,
 }
 
 impl Announcer {
@@ -152,8 +153,9 @@ impl Announcer {
     /// let announcer = Announcer::new(Arc::new(MemoryStore::new()), KeySchema::plain())
     ///     .with_tasks(Tasks::new())
     ///     .with_observers(Observers::none())
-    ///     .with_origin("api-7");
+    ///     .with_origin("api-7")?;
     /// assert_eq!(announcer.origin(), "api-7");
+    /// # Ok::<(), cachekit_store::Error>(())
     /// ```
     #[must_use]
     pub fn with_tasks(mut self, tasks: Tasks) -> Self {
@@ -170,14 +172,21 @@ impl Announcer {
         self.anew(|shared| shared.observers = observers)
     }
 
-    /// Sets the name under which it announces: short, without spaces, and no other announcer's. It starts anew, as
+    /// Sets the name under which it announces, which is to be no other announcer's. It starts anew, as
     /// [`with_observers`](Self::with_observers) does.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for a name that cannot be part of an event's source, as one with spaces.
     ///
     /// # Examples
     /// See [`with_tasks`](Self::with_tasks).
-    #[must_use]
-    pub fn with_origin(self, origin: impl Into<String>) -> Self {
-        self.anew(|shared| shared.origin = origin.into())
+    pub fn with_origin(self, origin: impl Into<String>) -> Result<Self> {
+        let origin = origin.into();
+        let event = CacheInvalidated::new(Cleared::Everything, origin.clone());
+        event
+            .to_event("0", SystemTime::UNIX_EPOCH)
+            .map_err(|_| Error::new(ErrorKind::InvalidInput, "with_origin"))?;
+        Ok(self.anew(|shared| shared.origin = origin))
     }
 
     /// The name under which it announces.
@@ -216,7 +225,7 @@ impl Announcer {
             notified.as_mut().enable(); // register, then look
             {
                 let queue = self.shared.queue.lock();
-                if !queue.is_served && queue.len() == 0 {
+                if queue.is_owing || (!queue.is_served && queue.len() == 0) {
                     return;
                 }
             }
@@ -250,7 +259,7 @@ impl Announcer {
 
     /// Hands over what was cleared.
     fn tell(&self, cleared: Cleared) {
-        self.shared.queue.lock().push(cleared);
+        self.shared.push(cleared);
         self.serve();
     }
 
@@ -265,8 +274,11 @@ impl Announcer {
         };
         if must_serve {
             let serving = Serving(Arc::clone(&self.shared));
+            let run = |stop| serving.run(stop);
             // A refused task is dropped, and with it the service.
-            let _ = self.tasks.spawn("announce invalidations", serving.run());
+            let _ = self
+                .tasks
+                .spawn_until_stopped("announce invalidations", run);
         }
     }
 }
@@ -319,9 +331,16 @@ impl Drop for Telling<'_> {
 struct Serving(Arc<Shared>);
 
 impl Serving {
-    async fn run(self) {
+    async fn run(self, stop: StopSignal) {
         while let Some(cleared) = self.next() {
-            self.0.publish(cleared).await;
+            let Err(rest) = self.0.publish(cleared).await else {
+                continue;
+            };
+            self.0.owe_everything();
+            let (resting, stopped) = (pin!(sleep(rest)), pin!(stop.stopped()));
+            if let Either::Right(_) = select(resting, stopped).await {
+                break;
+            }
         }
     }
 
@@ -338,11 +357,10 @@ impl Drop for Serving {
     fn drop(&mut self) {
         let mut queue = self.0.queue.lock();
         if queue.is_served {
-            // Cut off, or never begun. What is left can be announced by nobody.
+            // Ended, cut off, or never begun. What is left can be announced by nobody; what is owed has been counted.
             queue.is_served = false;
-            self.0
-                .failed
-                .fetch_add(queue.len() as u64, Ordering::Relaxed);
+            let left = if queue.is_owing { 0 } else { queue.len() };
+            self.0.failed.fetch_add(left as u64, Ordering::Relaxed);
             queue.clear();
         }
         drop(queue);
@@ -363,32 +381,46 @@ impl Shared {
             number: AtomicU64::new(0),
             published: AtomicU64::new(0),
             failed: AtomicU64::new(0),
-            silent_until: Mutex::new(None),
         }
     }
 
-    async fn publish(&self, cleared: Cleared) {
-        if self.is_silent() {
+    fn push(&self, cleared: Cleared) {
+        let mut queue = self.queue.lock();
+        if queue.is_owing {
+            // It is part of what is owed.
             self.failed.fetch_add(1, Ordering::Relaxed);
-            return;
         }
+        queue.push(cleared);
+    }
+
+    /// Publishes one announcement, or says how long to rest before the next try.
+    async fn publish(&self, cleared: Cleared) -> Result<(), Duration> {
         match self.publish_repeatedly(cleared).await {
             Ok(()) => {
                 self.published.fetch_add(1, Ordering::Relaxed);
+                self.queue.lock().is_owing = false;
+                Ok(())
             }
             Err(error) => {
-                if !error.is_retryable() {
-                    *self.silent_until.lock() = Some(Instant::now() + SILENCE);
+                if !self.queue.lock().is_owing {
+                    self.failed.fetch_add(1, Ordering::Relaxed);
+                    self.observers.observe(&Event::announcement_failed(&error));
                 }
-                self.failed.fetch_add(1, Ordering::Relaxed);
-                self.observers.observe(&Event::announcement_failed(&error));
+                Err(if error.is_retryable() { REST } else { SILENCE })
             }
         }
     }
 
-    fn is_silent(&self) -> bool {
-        let until = *self.silent_until.lock();
-        until.is_some_and(|until| Instant::now() < until)
+    /// What was given up, and what waits, becomes one announcement that everything was cleared.
+    fn owe_everything(&self) {
+        let mut queue = self.queue.lock();
+        if !queue.is_owing {
+            self.failed.fetch_add(queue.len() as u64, Ordering::Relaxed);
+        }
+        queue.push(Cleared::Everything);
+        queue.is_owing = true;
+        drop(queue);
+        self.settled.notify_waiters();
     }
 
     async fn publish_repeatedly(&self, cleared: Cleared) -> Result<()> {

@@ -15,6 +15,8 @@ pub(super) struct Queue {
     waiting: VecDeque<Cleared>,
     /// Whether someone publishes.
     pub(super) is_served: bool,
+    /// Whether what waits stands for announcements that were given up.
+    pub(super) is_owing: bool,
 }
 
 impl Queue {
@@ -59,6 +61,7 @@ impl Queue {
 
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
+        self.is_owing = false;
     }
 }
 

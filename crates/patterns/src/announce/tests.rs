@@ -17,6 +17,8 @@ use cachekit_store::{
     PubSubItem, Store, SubscribeRequest, Tasks,
 };
 
+use tokio::time::{Instant, sleep};
+
 use super::{Announce, Announcement, Announcements, Announcer, Cleared};
 use crate::{LevelCaches, WriteOptions};
 
@@ -148,7 +150,7 @@ async fn an_announcement_is_an_event_that_other_languages_read() {
         .await
         .unwrap();
     let shared = Arc::clone(&store) as Arc<dyn Store>;
-    let announcer = Announcer::new(shared, schema).with_origin("api-7");
+    let announcer = Announcer::new(shared, schema).with_origin("api-7").unwrap();
     drop(announcer.clearing(|| Cleared::Analyses(project())));
     announcer.settled().await;
 
@@ -260,10 +262,11 @@ async fn an_invalidation_succeeds_where_it_may_not_be_announced() {
         (2, 0)
     );
     assert_eq!(failures.0.load(Ordering::SeqCst), 1);
-    tokio::time::advance(Duration::from_secs(60)).await;
-    session.clear().await.unwrap();
-    announcer.settled().await;
+    let mut announcements = levels.invalidation().announcements().await.unwrap();
+    sleep(Duration::from_secs(61)).await;
     assert_eq!(announcer.counts().published, 1);
+    let heard = heard(&announcer, &mut announcements).await;
+    assert_eq!(heard, [Cleared::Everything], "nobody is left with a hole");
 }
 
 #[tokio::test(start_paused = true)]
@@ -293,6 +296,45 @@ async fn a_store_that_stays_away_is_given_up_and_told() {
         (announcer.counts().failed, failures.0.load(Ordering::SeqCst)),
         (1, 1)
     );
+    let mut announcements = levels.invalidation().announcements().await.unwrap();
+    levels.session(&session()).clear().await.unwrap();
+    assert_eq!(announcer.counts().failed, 2, "it goes with what is owed");
+
+    plan.clear();
+    sleep(Duration::from_secs(15)).await;
+    let heard_then = heard(&announcer, &mut announcements).await;
+    assert_eq!(heard_then, [Cleared::Everything]);
+    levels.session(&session()).clear().await.unwrap();
+    let heard_later = heard(&announcer, &mut announcements).await;
+    assert_eq!(heard_later, [Cleared::Session(session())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_owed_keeps_no_shutdown_waiting() {
+    let (plan, tasks) = (FaultPlan::new(), Tasks::new());
+    plan.add(FaultRule::new(Fault::LoseRequest(ErrorKind::PermissionDenied)).on("publish"));
+    let store: Arc<dyn Store> = MemoryStore::new().with_faults(&plan);
+    let announcer =
+        Announcer::new(Arc::clone(&store), KeySchema::plain()).with_tasks(tasks.clone());
+    levels_of(store, &announcer)
+        .project(&project())
+        .clear()
+        .await
+        .unwrap();
+    announcer.settled().await;
+    let (began, report) = (
+        Instant::now(),
+        tasks.shutdown(Duration::from_secs(30)).await,
+    );
+    assert!(report.cut_off.is_empty() && began.elapsed() < Duration::from_secs(1));
+    assert_eq!(announcer.counts().failed, 1);
+}
+
+#[test]
+fn a_name_that_is_no_part_of_a_source_is_refused_at_once() {
+    let announcer = Announcer::new(Arc::new(MemoryStore::new()), KeySchema::plain());
+    let refused = announcer.with_origin("api 7").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
 }
 
 #[tokio::test(start_paused = true)]

@@ -283,7 +283,8 @@ impl<K, V> CacheBuilder<K, V> {
     /// Writes entries without a header of times; freshness and age are derived from the key's remaining life, which each read
     /// then asks for in the same round trip.
     ///
-    /// With [`Refresh::xfetch`] the load time is then the moving average of this process.
+    /// With [`Refresh::xfetch`] the load time is then the moving average of this process. Every entry is taken for one that was to
+    /// live as long as the cache's entries do: one with a shorter lifetime of its own is taken for old, and refreshed early.
     ///
     /// # Examples
     /// ```
@@ -300,6 +301,25 @@ impl<K, V> CacheBuilder<K, V> {
     /// ```
     pub fn plain(mut self) -> Self {
         self.plain = true;
+        self
+    }
+
+    /// The name under which reads and loads of this cache are [reported](Self::observers): by default that of the family. A cache
+    /// that shares its family with others has its hit rate and its hot keys for itself under a name of its own.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain()).named("trees").build()?;
+    /// assert_eq!(cache.name(), "trees");
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.family = name;
         self
     }
 
@@ -392,6 +412,7 @@ impl<K, V> CacheBuilder<K, V> {
         let mut lifetime = self.lifetime;
         let can_have_header = !self.plain && !self.base.format.is_plain();
         let refresh = self.policy.refresh;
+        lifetime.may_have_header = can_have_header;
         lifetime.has_header =
             can_have_header && (lifetime.stale_for.is_some() || refresh.is_xfetch());
         lifetime.reads_expiry =

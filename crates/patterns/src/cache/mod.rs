@@ -353,6 +353,15 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
         self.access.expiry(&key).await
     }
 
+    /// The name under which reads and loads are reported.
+    ///
+    /// # Examples
+    /// See [`CacheBuilder::named`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.access.family()
+    }
+
     /// The lifetime of entries, before jitter.
     ///
     /// # Examples

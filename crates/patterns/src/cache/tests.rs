@@ -1,15 +1,24 @@
 //! The typed cache on the memory store, under paused time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use cachekit_codec::{Codec, ValueFormat};
 use cachekit_keys::{
     Jitter, Key, KeySchema, ModelKey, Namespace, ProjectId, ProjectKey, SessionId, SessionKey, Ttl,
 };
-use cachekit_store::{Condition, ErrorKind, KeyExpiry, MemoryStore, Store, StoreExt};
+use cachekit_store::{
+    Condition, ErrorKind, Event, KeyExpiry, MemoryStore, Observer, Observers, Store, StoreExt,
+};
 
 use super::{Cache, CacheBuilder};
-use crate::WriteOptions;
+use crate::{Loaded, Refresh, WriteOptions};
 
 fn builder(store: &Arc<MemoryStore>) -> CacheBuilder<ProjectKey, u32> {
     Cache::builder(Arc::clone(store) as Arc<dyn Store>, KeySchema::plain())
@@ -232,4 +241,51 @@ fn debug_shows_no_value() {
         text.contains("CacheBuilder") && text.contains("ttl"),
         "{text}"
     );
+}
+
+/// How many loads a read each second for so long causes, of entries that live for less than the cache says.
+async fn loads_of_short_lived(seconds: u64) -> u32 {
+    let cache = builder(&store())
+        .ttl(Ttl::seconds(3_600))
+        .refresh(Refresh::at(0.8).unwrap())
+        .build()
+        .unwrap();
+    let loads = Arc::new(AtomicU32::new(0));
+    for _ in 0..seconds {
+        let loads = Arc::clone(&loads);
+        let loader = || async move {
+            loads.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, Infallible>(Loaded::value(7).with_ttl(Ttl::seconds(300)))
+        };
+        assert_eq!(cache.get_or_load(&tree(), loader).await.unwrap(), 7);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    loads.load(Ordering::SeqCst)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_of_a_shorter_life_is_refreshed_by_its_own_age() {
+    assert_eq!(loads_of_short_lived(240).await, 1);
+    assert_eq!(loads_of_short_lived(250).await, 2, "at 240 seconds of 300");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_under_a_name_of_its_own_reports_under_it() {
+    let (store, tracker) = (store(), Arc::new(Names::default()));
+    let observers = Observers::none().with(Arc::clone(&tracker) as Arc<dyn Observer>);
+    let named = builder(&store).named("trees").observers(observers);
+    named.build().unwrap().get(&tree()).await.unwrap();
+    assert_eq!(*tracker.0.lock(), ["trees"]);
+}
+
+/// The names under which reads were reported.
+#[derive(Debug, Default)]
+struct Names(parking_lot::Mutex<Vec<&'static str>>);
+
+impl Observer for Names {
+    fn observe(&self, event: &Event<'_>) {
+        if let Event::CacheRead { family, .. } = *event {
+            self.0.lock().push(family);
+        }
+    }
 }

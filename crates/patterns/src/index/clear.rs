@@ -19,8 +19,10 @@ const MEMBERS: usize = 1_000;
 /// Where `also` shares the slot, its index loses the same members, so that they need not be met again there. A write that
 /// takes place meanwhile survives together with its member, or is cleared.
 ///
-/// The walk goes down from the member that lives longest, while what is written meanwhile goes up with the clock: so
-/// writers cannot keep it from ending, however fast they are.
+/// A walk goes down from the member that lives longest, while what is written meanwhile goes up with the clock: so writers
+/// cannot keep it from ending, however fast they are. A load that was under way when this was called may have stored what it
+/// found behind the walk, where that took more than one page: it did so before the walk ended, which ended all other such
+/// loads, so that a second walk finds it.
 ///
 /// # Errors
 /// Those of the store. Once values have been deleted, a later failure says that the change may have been applied.
@@ -29,21 +31,10 @@ const MEMBERS: usize = 1_000;
 /// A dropped call has cleared some of the keys. Members whose values are gone may be left, which is harmless.
 pub(crate) async fn clear(store: &dyn Store, root: &Root, also: Option<&Root>) -> Result<u64> {
     let mut walk = Walk::new(store, root, also);
-    let mut highest = Bytes::from_static(b"inf");
-    loop {
-        let page = walk.read(&highest).await;
-        let members = page.map_err(|error| walk.partly(error))?;
-        let last = match members.last() {
-            Some(last) if members.len() == MEMBERS => Some(last.score.clone()),
-            _ => None,
-        };
-        walk.clear(members).await?;
-        match last {
-            // More members than fitted may have this score.
-            Some(last) => highest = last,
-            None => return Ok(walk.existed),
-        }
+    if walk.go_down().await? > 1 {
+        walk.go_down().await?;
     }
+    Ok(walk.existed)
 }
 
 /// One clearing.
@@ -77,6 +68,25 @@ impl<'a> Walk<'a> {
 
     fn index(&self) -> &Key {
         &self.indices[0]
+    }
+
+    /// Clears page by page; answers how many there were.
+    async fn go_down(&mut self) -> Result<usize> {
+        let (mut pages, mut highest) = (1, Bytes::from_static(b"inf"));
+        loop {
+            let page = self.read(&highest).await;
+            let members = page.map_err(|error| self.partly(error))?;
+            let last = match members.last() {
+                Some(last) if members.len() == MEMBERS => last.score.clone(),
+                _ => {
+                    self.clear(members).await?;
+                    return Ok(pages);
+                }
+            };
+            self.clear(members).await?;
+            // More members than fitted may have this score.
+            (pages, highest) = (pages + 1, last);
+        }
     }
 
     async fn read(&self, highest: &Bytes) -> Result<Vec<Member>> {

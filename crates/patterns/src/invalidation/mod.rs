@@ -339,8 +339,14 @@ impl Invalidation {
         self.check_scripts("invalidate_tag")?;
         let telling = self.telling(|| Cleared::Tag(tag.clone()));
         let root = self.schema.tag_root(tag);
-        lease::announce_clearing(&*self.store, &root).await?;
-        Telling::end(telling, index::clear(&*self.store, &root, None).await)
+        let cleared = match self.clear_tag(&root).await {
+            // What has been removed by now made room for the word.
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => {
+                self.clear_tag_without_word(&root, error).await
+            }
+            cleared => cleared,
+        };
+        Telling::end(telling, cleared)
     }
 
     /// Removes everything of a session, whoever wrote it: by its index, and then by a walk over the whole keyspace for what
@@ -452,6 +458,24 @@ impl Invalidation {
             Err(error) if listed > 0 => Err(error.with_may_have_applied(true)),
             Err(error) => Err(error),
         }
+    }
+
+    async fn clear_tag(&self, root: &Root) -> Result<u64> {
+        lease::announce_clearing(&*self.store, root).await?;
+        index::clear(&*self.store, root, None).await
+    }
+
+    /// Removes what carries a tag although the server has no memory for the word that loads look for, and then again with it:
+    /// who invalidates may well do so to make room.
+    async fn clear_tag_without_word(&self, root: &Root, error: Error) -> Result<u64> {
+        let removed = index::clear(&*self.store, root, None).await?;
+        if removed == 0 {
+            return Err(error);
+        }
+        let others = self.clear_tag(root).await;
+        others
+            .map(|others| removed + others)
+            .map_err(|error| error.with_may_have_applied(true))
     }
 
     /// Clears by index, or by pattern where the store keeps none.

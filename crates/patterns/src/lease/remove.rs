@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cachekit_keys::{CompanionKind, Key, KeySchema, Pattern, Ttl};
-use cachekit_store::{Error, Result, ScanRequest, ScriptCall, Store, StoreExt};
+use cachekit_store::{Error, ErrorKind, Result, ScanRequest, ScriptCall, Store, StoreExt};
 
 use super::{lease_of, scripts::REMOVE};
 use crate::index::{BATCH, integer};
@@ -52,9 +52,9 @@ pub(crate) async fn remove(store: &dyn Store, keys: &[Key]) -> Result<u64> {
 /// Deletes all values that match, and ends the loads of them; answers how many values existed.
 ///
 /// What was being loaded when this was called must not be stored behind the walk. Where one script reaches any two keys, `word`
-/// is the key that all loads of the schema look at: it is changed first, and they are stored no more. Elsewhere, and for
-/// patterns that mean more than the schema's keys, the keyspace is walked twice: once over the leases, which end, and only then
-/// over the values, which thereby finds all that was stored before.
+/// is the key that all loads of the schema look at: it is changed first, and they are stored no more. Elsewhere, for patterns
+/// that mean more than the schema's keys, and where the server has no memory left for the word, the keyspace is walked twice:
+/// once over the leases, which end, and only then over the values, which thereby finds all that was stored before.
 ///
 /// # Errors
 /// Those of the store. Once values have been deleted, a later failure says that the change may have been applied.
@@ -64,11 +64,11 @@ pub(crate) async fn remove_matching(
     word: Option<&Key>,
 ) -> Result<u64> {
     let mut removed = 0;
-    if let Some(word) = word {
-        // Never the same twice, so that a load tells this clearing from any before.
-        let token = format!("{:032x}", fastrand::u128(..));
-        store.set_ttl(word, token.into(), PATTERN_WORD).await?;
-    } else if store.capabilities().scripts {
+    let is_announced = match word {
+        Some(word) => announce(store, word).await?,
+        None => false,
+    };
+    if !is_announced && store.capabilities().scripts {
         end_matching(store, pattern, &mut removed)
             .await
             .map_err(|error| partly(error, removed))?;
@@ -76,6 +76,17 @@ pub(crate) async fn remove_matching(
     match store.delete_matching(pattern).await {
         Ok(others) => Ok(removed + others),
         Err(error) => Err(partly(error, removed)),
+    }
+}
+
+/// Leaves word that keys are about to be cleared by pattern; `false` where the server has no memory for it.
+async fn announce(store: &dyn Store, word: &Key) -> Result<bool> {
+    // Never the same twice, so that a load tells this clearing from any before.
+    let token = format!("{:032x}", fastrand::u128(..));
+    match store.set_ttl(word, token.into(), PATTERN_WORD).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::OutOfMemory => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, fmt, pin::pin, sync::Arc, time::Duration};
 
 use cachekit_keys::{Key, KeyFamily, Ttl};
-use cachekit_store::{Entry, ErrorKind, KeyExpiry, Result, StopSignal, Tasks};
+use cachekit_store::{Entry, KeyExpiry, Result, StopSignal, Tasks};
 use futures_util::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::sleep;
@@ -37,7 +37,11 @@ impl<K, F: Fn(usize) -> Vec<K> + Send + Sync + 'static> HotKeySource<K> for F {
 /// It looks at intervals: one round trip for what is left of the keys' lives, and a second one for those that are due. A
 /// load takes the key's lease without waiting for it, so that of all processes that keep a key warm one loads it at a time. What is
 /// invalidated meanwhile is not brought back, keys whose loads fail are given time, and loads are begun no faster than the
-/// rate allows. An entry which says that there is no value is left until it expires.
+/// rate allows. An entry which says that there is no value is left until it expires, and so is one that cannot be read: it may be
+/// another cache's.
+///
+/// The source decides which keys are this cache's. Where several caches share a family, it must not name the others' keys: what
+/// is missing is loaded by this cache's loader, whoever wrote it before.
 ///
 /// # Examples
 /// ```
@@ -76,6 +80,7 @@ pub struct KeepWarm<K, V> {
     ahead: Option<Duration>,
     concurrency: usize,
     pace: Pace,
+    options: LoadOptions,
 }
 
 impl<K, V> Cache<K, V>
@@ -108,6 +113,7 @@ where
             ahead: None,
             concurrency: 8,
             pace: Pace::new(Some(10)),
+            options: LoadOptions::new(),
         }
     }
 }
@@ -161,6 +167,28 @@ impl<K, V> KeepWarm<K, V> {
     /// See [`KeepWarm`].
     pub fn loads_per_second(mut self, most: u32) -> Self {
         self.pace = Pace::new(Some(most));
+        self
+    }
+
+    /// What the loads declare, as the tags and the lifetime of their entries; by default what the cache does. Those who read
+    /// through the cache with options of their own want the same here.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use cachekit_keys::{KeySchema, ProjectKey, Tag};
+    /// # use cachekit_patterns::{Cache, LoadOptions};
+    /// # use cachekit_store::MemoryStore;
+    /// # let store = Arc::new(MemoryStore::new());
+    /// # let cache = Cache::<ProjectKey, u32>::builder(store, KeySchema::plain()).build()?;
+    /// let worker = cache
+    ///     .keep_warm(|_: usize| Vec::new(), |_| async { Ok::<_, std::io::Error>(7) })
+    ///     .load_options(LoadOptions::new().with_tags([Tag::new("release-7")?]));
+    /// # drop(worker);
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn load_options(mut self, options: LoadOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -294,16 +322,16 @@ where
         match &look.found {
             Found::Fresh(hit) if hit.value.is_none() => true,
             Found::Fresh(hit) => hit.left.is_some_and(|left| left > self.ahead_or_default()),
-            Found::Unreadable(error) => error.kind() == ErrorKind::Newer,
+            Found::Unreadable(_) => true,
             Found::Stale(_) | Found::Nothing => false,
         }
     }
 
     fn reload(&self, key: K, look: &Look<V>) -> Result<()> {
-        let (place, tags) = (self.cache.place(&key), self.cache.tags_of(&key, &[])?);
+        let tags = self.cache.tags_of(&key, &self.options.tags)?;
+        let place = self.cache.place(&key);
         let slot = (self.loader)(key);
-        let options = LoadOptions::new();
-        let request = self.cache.request_of(place, tags, &options, slot)?;
+        let request = self.cache.request_of(place, tags, &self.options, slot)?;
         let engine = &self.cache.engine;
         engine.refresh(&self.cache.tasks, request, Seen::of(look));
         Ok(())

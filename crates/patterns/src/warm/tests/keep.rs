@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
-use cachekit_keys::{KeySchema, ProjectKey, Ttl};
-use cachekit_store::{Fault, FaultPlan, FaultRule, Store, Tasks};
+use bytes::Bytes;
+use cachekit_keys::{KeySchema, ProjectKey, Tag, Ttl};
+use cachekit_store::{Fault, FaultPlan, FaultRule, Store, StoreExt, Tasks};
 use tokio::time::{Instant, sleep};
 
-use super::{Numbers, Origins, builder, key, keys, memory};
-use crate::{Invalidation, KeepWarm};
+use super::{Numbers, Origins, builder, key, keys, memory, stored};
+use crate::{Invalidation, KeepWarm, LoadOptions};
 
 /// A worker over the first keys, and its origin.
 fn worker(cache: &Numbers, hot: u64) -> (KeepWarm<ProjectKey, u64>, Origins) {
@@ -229,4 +230,39 @@ async fn a_key_that_waits_for_its_turn_is_looked_at_again() {
     assert_eq!((begun.0.unwrap(), begun.1.unwrap()), (1, 3));
     sleep(Duration::from_secs(1)).await;
     assert_eq!(origin.calls() + more.calls(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_is_another_caches_is_left_to_it() {
+    let store = memory();
+    let cache = builder(Arc::clone(&store) as Arc<dyn Store>)
+        .build()
+        .unwrap();
+    let entry = Bytes::from_static(b"\"another type\"");
+    store
+        .set_ttl(&stored(1), entry.clone(), Ttl::seconds(1))
+        .await
+        .unwrap();
+    let (mut worker, origin) = worker(&cache, 2);
+    assert_eq!(worker.round().await.unwrap(), 1);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(
+        (origin.calls(), store.get(&stored(1)).await.unwrap()),
+        (1, Some(entry))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_warm_carries_the_tags_of_its_options() {
+    let store = memory();
+    let cache = builder(Arc::clone(&store) as Arc<dyn Store>)
+        .build()
+        .unwrap();
+    let (worker, _) = worker(&cache, 1);
+    let tag = Tag::new("release-7").unwrap();
+    let mut worker = worker.load_options(LoadOptions::new().with_tags([tag.clone()]));
+    worker.round().await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let invalidation = Invalidation::new(store, KeySchema::plain());
+    assert_eq!(invalidation.invalidate_tag(&tag).await.unwrap(), 1);
 }
