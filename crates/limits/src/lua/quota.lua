@@ -8,7 +8,16 @@ next_key, next_arg = 2, 7
 local windows, counters = {}, {}
 while next_arg < #ARGV do
   next_arg = next_arg + 1
-  local window = { word = ARGV[next_arg], most = arg() }
+  local window = { word = ARGV[next_arg], most = arg(), own = -1 }
+  -- A limit of the subject's own takes the place of the plan's, if the plan says so by an overdraft that is not negative.
+  local overdraft = arg()
+  if overdraft >= 0 then
+    local own = whole(redis.call('GET', key()))
+    if own then
+      window.own = math.min(own, 4503599627370496)
+      window.most = window.own + overdraft
+    end
+  end
   for _ = 1, arg() do
     local counter, from, to = key(), arg(), arg()
     counters[window.word .. '=' .. int(to)] = { name = counter, ends = to }
@@ -89,6 +98,7 @@ local function reply(status, number)
     -- What it was before, so that the caller knows which threshold this very call went over.
     answer[#answer + 1] = window.used
     answer[#answer + 1] = window.held
+    answer[#answer + 1] = window.own
   end
   return answer
 end

@@ -114,6 +114,15 @@ impl Quota {
             let windows = self.windows(subject, unit)?;
             call.args.push(Bytes::from_static(word.as_bytes()));
             call.args.push(number(inner.plan.most(limit)));
+            let period = unit.and_then(|unit| inner.plan.stored(unit));
+            match period {
+                Some(period) => {
+                    let stored = period.limit_key(subject.clone());
+                    call.args.push(number(inner.plan.most(Some(0))));
+                    call.keys.push(inner.schema.key(&stored));
+                }
+                None => call.args.push(number(-1)),
+            }
             call.args
                 .push(number(i64::try_from(windows.len()).unwrap_or(0)));
             for (key, start, end) in windows {
@@ -140,17 +149,18 @@ impl Quota {
     }
 
     fn usage_of(&self, subject: &UserId, now: i64, rows: &[i64]) -> Result<Usage> {
-        let (rows, rest) = rows.as_chunks::<5>();
+        let (rows, rest) = rows.as_chunks::<6>();
         let plan: Vec<_> = self.inner.plan.rows().collect();
         if rows.len() != plan.len() || !rest.is_empty() {
             return Err(unexpected(COUNT.name));
         }
-        let window = |((unit, limit), row): (&(Option<Unit>, Option<i64>), &[i64; 5])| {
-            let [used, held, ends, used_before, held_before] = *row;
+        let window = |((unit, limit), row): (&(Option<Unit>, Option<i64>), &[i64; 6])| {
+            let [used, held, ends, used_before, held_before, own] = *row;
+            let own = u64::try_from(own).ok();
             let left = Duration::from_micros(ends.saturating_sub(now).unsigned_abs());
             let window = WindowUsage {
                 unit: *unit,
-                limit: limit.map(i64::unsigned_abs),
+                limit: own.or(limit.map(i64::unsigned_abs)),
                 used: used.unsigned_abs(),
                 held: held.unsigned_abs(),
                 resets_in: unit.map(|_| left),

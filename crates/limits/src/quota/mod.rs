@@ -22,7 +22,10 @@ pub use self::{
     plan::{Overrun, QuotaPlan},
     usage::{QuotaDecision, Settlement, Usage, WindowUsage},
 };
-use crate::{error::invalid, limiter::ServerClock, warning::QuotaWarnings};
+use crate::{
+    Limit, Limiter, Period, calendar::Unit, error::invalid, limiter::ServerClock,
+    warning::QuotaWarnings,
+};
 
 /// The longest that an amount is held for: a day.
 const MAX_HOLD: Duration = Duration::from_secs(86_400);
@@ -237,6 +240,68 @@ impl Quota {
         self.decision(answer, units)
     }
 
+    /// Gives the subject a daily or monthly limit of its own, as [`Limiter::set_limit`](crate::Limiter::set_limit) does; see
+    /// [`QuotaPlan::with_stored_limits`].
+    ///
+    /// # Errors
+    /// As for [`Limiter::set_limit`](crate::Limiter::set_limit); also
+    /// [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) where the plan does not honour it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, QuotaMetric, UserId};
+    /// # use cachekit_limits::{Period, Quota, QuotaPlan, Unit};
+    /// # use cachekit_store::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// let plan = QuotaPlan::per(Unit::Day, 100)?.with_stored_limits();
+    /// let store = Arc::new(MemoryStore::new());
+    /// let quota = Quota::metric(store, KeySchema::plain(), QuotaMetric::api_calls(), plan);
+    /// let user = UserId::new("user123")?;
+    /// quota.set_limit(&user, Period::Day, 500).await?;
+    /// assert!(quota.charge(&user, 400).await?.is_allowed());
+    /// quota.clear_limit(&user, Period::Day).await?;
+    /// assert_eq!(quota.usage(&user).await?.windows()[0].limit(), Some(100));
+    /// # Ok(()) }
+    /// ```
+    pub async fn set_limit(&self, subject: &UserId, period: Period, limit: u64) -> Result<()> {
+        self.honouring(period)?
+            .set_limit(subject, period, limit)
+            .await
+    }
+
+    /// Takes the subject's own limit away.
+    ///
+    /// # Errors
+    /// Those of the store; also [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) where the plan does not honour it.
+    ///
+    /// # Examples
+    /// See [`set_limit`](Self::set_limit).
+    pub async fn clear_limit(&self, subject: &UserId, period: Period) -> Result<()> {
+        self.honouring(period)?.clear_limit(subject, period).await
+    }
+
+    /// A limiter of the period, which knows how limits are stored.
+    fn honouring(&self, period: Period) -> Result<Limiter> {
+        let plan = &self.inner.plan;
+        let mut stored = plan
+            .units()
+            .into_iter()
+            .filter_map(|unit| plan.stored(unit));
+        if !stored.any(|stored| stored == period) {
+            return Err(invalid(
+                "quota",
+                "the plan honours no stored limit of that period",
+            ));
+        }
+        let store = Arc::clone(&self.inner.store);
+        Ok(Limiter::new(
+            store,
+            self.inner.schema.clone(),
+            Limit::daily(1)?,
+        ))
+    }
+
     /// How the quota stands.
     ///
     /// # Errors
@@ -371,7 +436,10 @@ impl Quota {
     fn possible(&self, amount: u64) -> Result<i64> {
         let units = check(amount)?;
         let plan = &self.inner.plan;
-        let mut limits = plan.rows().filter_map(|(_, limit)| limit);
+        // What is stored for a subject may be more than the plan's limit.
+        let fixed = |unit: Option<Unit>| unit.is_none_or(|unit| plan.stored(unit).is_none());
+        let rows = plan.rows().filter(|(unit, _)| fixed(*unit));
+        let mut limits = rows.filter_map(|(_, limit)| limit);
         match limits.find(|limit| units > plan.most(Some(*limit))) {
             Some(limit) => {
                 let detail = format!("an amount of {amount} can never pass the limit of {limit}");
@@ -406,9 +474,13 @@ impl Quota {
                 .max_by_key(|(_, window)| window.resets_in.unwrap_or(Duration::MAX)),
         };
         let binding = binding.map_or(0, |(index, _)| index);
+        let window = &answer.usage.windows[binding];
+        let most = self.inner.plan.most(window.limit.map(u64::cast_signed));
         let retry_after = match allowed {
             true => Some(Duration::ZERO),
-            false => answer.usage.windows[binding].resets_in,
+            // Above the subject's own limit.
+            false if amount > most => None,
+            false => window.resets_in,
         };
         Ok(QuotaDecision {
             allowed,

@@ -49,6 +49,8 @@ struct Window<'a> {
     key: &'a Key,
     /// The most of used and held; negative without a limit.
     most: i64,
+    /// The subject's own limit; negative where it has none, or none is asked for.
+    own: i64,
     ends: i64,
     place: String,
     used: i64,
@@ -94,7 +96,7 @@ fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
         counters: Vec::new(),
     };
     while reader.has_more() {
-        if !run.read_window(&mut reader)? {
+        if !run.read_window(tx, &mut reader)? {
             let numbers = [status::OUTSIDE, run.now];
             return Ok(Reply::Array(numbers.map(Reply::Integer).to_vec()));
         }
@@ -119,9 +121,17 @@ fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
 
 impl<'a> Run<'a> {
     /// Whether one of the windows is the present one.
-    fn read_window(&mut self, reader: &mut Reader<'a>) -> Result<bool> {
+    fn read_window(&mut self, tx: &mut dyn Transaction, reader: &mut Reader<'a>) -> Result<bool> {
         let word = String::from_utf8_lossy(reader.word()?).into_owned();
-        let (most, count) = (reader.arg()?, reader.arg()?);
+        let (mut most, overdraft) = (reader.arg()?, reader.arg()?);
+        let mut own = -1;
+        if overdraft >= 0
+            && let Some(stored) = tx.get(reader.key()?)?.as_deref().and_then(whole)
+        {
+            own = stored.min(MAX_AMOUNT);
+            most = own + overdraft;
+        }
+        let count = reader.arg()?;
         let mut present = false;
         for _ in 0..count {
             let (key, from, ends) = (reader.key()?, reader.arg()?, reader.arg()?);
@@ -131,6 +141,7 @@ impl<'a> Run<'a> {
                 self.windows.push(Window {
                     key,
                     most,
+                    own,
                     ends,
                     place: place.clone(),
                     used: 0,
@@ -153,7 +164,8 @@ impl<'a> Run<'a> {
         let mut numbers = vec![status, self.now, number];
         for window in &self.windows {
             let (used, held) = self.count(tx, window)?;
-            numbers.extend([used, held, window.ends, window.used, window.held]);
+            numbers.extend([used, held, window.ends]);
+            numbers.extend([window.used, window.held, window.own]);
         }
         Ok(Reply::Array(
             numbers.into_iter().map(Reply::Integer).collect(),

@@ -14,7 +14,7 @@ use cachekit_store::{
     ErrorKind, Event, Fault, FaultPlan, FaultRule, Faults, MemoryStore, Observer, Observers,
     PubSubItem, Store, SubscribeRequest, Subscription, Tasks,
 };
-use futures_util::{FutureExt, StreamExt, future::join_all};
+use futures_util::{FutureExt, future::join_all};
 
 use super::{QuotaWarning, QuotaWarnings};
 use crate::{Coalescing, Leasing, Limit, Limiter, Quota, QuotaPlan, Unit};

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use cachekit_keys::{KeySchema, QuotaMetric, UserId};
 use cachekit_limits::{InFlightLimiter, Limit, Limiter, Quota, QuotaPlan, Unit, Zone};
-use cachekit_store::{ErrorKind, MemoryStore, Result};
+use cachekit_store::{ErrorKind, MemoryStore, Result, Store};
 
 use crate::support::{limiter, user};
 
@@ -172,12 +172,12 @@ async fn ids_of_odd_characters_are_subjects_of_their_own() {
         "/",
     ];
     for schema in [KeySchema::plain(), KeySchema::sharded()] {
-        let store = Arc::new(MemoryStore::new());
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let limits = vec![
             Limit::daily(1).unwrap(),
             Limit::token_bucket(1, MINUTE).unwrap().named("b").unwrap(),
         ];
-        let limiter = Limiter::all_of(store.clone(), schema.clone(), limits).unwrap();
+        let limiter = Limiter::all_of(Arc::clone(&store), schema.clone(), limits).unwrap();
         let plan = QuotaPlan::per(Unit::Day, 1).unwrap();
         let quota = Quota::metric(store, schema, QuotaMetric::api_calls(), plan);
         for id in odd {

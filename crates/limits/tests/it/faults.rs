@@ -145,11 +145,11 @@ async fn a_server_that_forgot_its_scripts_counts_on() {
     let Some(server) = Server::start(Kind::Redis7).await.unwrap() else {
         return;
     };
-    let store = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
+    let store: Arc<dyn Store> = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
     let mut raw = RawClient::connect(&server.url()).unwrap();
-    let limiter = Limiter::all_of(store.clone(), KeySchema::plain(), a_day()).unwrap();
+    let limiter = Limiter::all_of(Arc::clone(&store), KeySchema::plain(), a_day()).unwrap();
     let bucket = Limit::token_bucket(10, 24 * 60 * MINUTE).unwrap();
-    let bucket = Limiter::new(store.clone(), KeySchema::plain(), bucket);
+    let bucket = Limiter::new(Arc::clone(&store), KeySchema::plain(), bucket);
     let quota = quota(store);
     for used in 1..=3 {
         raw.text(&["SCRIPT", "FLUSH"]).unwrap();
@@ -169,11 +169,11 @@ async fn a_server_that_lost_everything_begins_anew() {
     let Some(server) = Server::start(Kind::Redis7).await.unwrap() else {
         return;
     };
-    let store = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
+    let store: Arc<dyn Store> = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
     let mut raw = RawClient::connect(&server.url()).unwrap();
     let space = Namespace::new("lost").unwrap();
     let schema = KeySchema::plain().with_namespace(space);
-    let limiter = Limiter::all_of(store.clone(), schema, a_day()).unwrap();
+    let limiter = Limiter::all_of(Arc::clone(&store), schema, a_day()).unwrap();
     let quota = quota(store);
     let before = limiter.check(&user(), 10).await.unwrap();
     let _ = quota.reserve(&user(), "a", 60, MINUTE).await.unwrap();
