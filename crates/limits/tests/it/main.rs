@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod clock_jumps;
+mod cluster;
 mod coalescing;
 mod coalescing_twins;
 mod denials;
