@@ -8,6 +8,8 @@ use std::{
 use futures_util::future::join_all;
 use serde::Serialize;
 
+use crate::bounds;
+
 /// Rounds that count; one more comes first and does not.
 const ROUNDS: usize = 9;
 
@@ -28,6 +30,15 @@ pub(crate) struct Row {
     pub(crate) low: f64,
     /// Highest ratio of a round.
     pub(crate) high: f64,
+    /// What the ratio must be at least; see [`bounds`](crate::bounds).
+    pub(crate) at_least: Option<f64>,
+}
+
+impl Row {
+    /// Whether the ratio is as it must be, where anything is demanded of it.
+    pub(crate) fn is_met(&self) -> Option<bool> {
+        self.at_least.map(|bound| self.ratio >= bound)
+    }
 }
 
 /// Runs both sides in turn; each answers how many operations it did.
@@ -122,6 +133,7 @@ fn row(name: &str, peer_name: &str, pairs: &[(f64, f64)]) -> Row {
         ratio: median(&ratios),
         low: ratios[0],
         high: ratios[ratios.len() - 1],
+        at_least: bounds::of(name),
     }
 }
 
@@ -138,6 +150,14 @@ fn median(sorted: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::row;
+
+    #[test]
+    fn a_row_is_met_where_its_ratio_reaches_its_bound() {
+        let row = |ours| row("get/json-256/64", "peer", &[(ours, 1.0)]);
+        assert_eq!(row(1.0).is_met(), Some(true));
+        assert_eq!(row(0.1).is_met(), Some(false));
+        assert_eq!(super::row("unknown", "peer", &[(0.1, 1.0)]).is_met(), None);
+    }
 
     #[test]
     fn the_ratio_is_the_median_of_pairs_and_not_the_ratio_of_medians() {

@@ -1,6 +1,7 @@
 //! Measurements against the raw client and other peers, on a real server that is started for the run.
 //!
-//! `cargo xtask bench` runs all; `--only PREFIX` runs the rows whose names begin so. Ours and the peer run in
+//! `cargo xtask bench` runs all; `--only PREFIX` runs the rows whose names begin so, and with `--check` a row that misses
+//! its bound is a failure. Ours and the peer run in
 //! turn in one process, with the same bytes, the same runtime and the peer's best settings known to us; the ratio is
 //! the median over the pairs.
 #![expect(
@@ -9,6 +10,8 @@
 )]
 
 mod aside;
+mod behind;
+mod bounds;
 mod harness;
 mod keyspace;
 mod limits;
@@ -37,11 +40,25 @@ async fn main() -> ExitCode {
             println!("no row has such a name");
             ExitCode::from(2)
         }
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(rows) => verdict(&rows),
         Err(error) => {
             println!("failed: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// With `--check`, a failure where a row misses its bound.
+fn verdict(rows: &[Row]) -> ExitCode {
+    let missed = rows.iter().filter(|row| row.is_met() == Some(false));
+    let missed: Vec<&str> = missed.map(|row| row.name.as_str()).collect();
+    if missed.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    println!("missed: {}", missed.join(", "));
+    match env::args().any(|argument| argument == "--check") {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
     }
 }
 
@@ -61,6 +78,7 @@ async fn run(only: &str) -> Outcome<Vec<Row>> {
     let mut rows = typed::run(&wanted(&typed::ROWS)).await?;
     rows.extend(aside::run(&wanted(&aside::ROWS)).await?);
     rows.extend(warm::run(&wanted(&warm::ROWS)).await?);
+    rows.extend(behind::run(&wanted(&behind::ROWS)).await?);
     rows.extend(keyspace::run(&wanted(&keyspace::ROWS)).await?);
     rows.extend(limits::run(&wanted(&limits::ROWS)).await?);
     rows.extend(memory::run(&wanted(&memory::ROWS)).await?);

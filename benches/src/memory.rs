@@ -8,7 +8,7 @@ use cachekit::{
 };
 
 use crate::{
-    Outcome,
+    Outcome, bounds,
     harness::{Row, compare},
     report,
 };
@@ -63,6 +63,7 @@ async fn overhead(name: &str) -> Outcome<Row> {
         ratio: OVERHEAD_LIMIT / ours,
         low: OVERHEAD_LIMIT / ours,
         high: OVERHEAD_LIMIT / ours,
+        at_least: bounds::of(name),
     })
 }
 

@@ -15,8 +15,13 @@ pub(crate) fn print(row: &Row) {
     } else {
         0
     };
+    let verdict = match (row.is_met(), row.at_least) {
+        (Some(true), Some(bound)) => format!("met {bound:.2}"),
+        (Some(false), Some(bound)) => format!("MISSED {bound:.2}"),
+        _ => String::new(),
+    };
     println!(
-        "{:<24} {:>12.digits$} {:>12.digits$} {:<14} {:>8.2}  {:.2}..{:.2}  against {}",
+        "{:<24} {:>12.digits$} {:>12.digits$} {:<14} {:>8.2}  {:.2}..{:.2}  {verdict:<12} against {}",
         row.name, row.ours, row.peer, row.unit, row.ratio, row.low, row.high, row.peer_name
     );
 }
@@ -24,7 +29,7 @@ pub(crate) fn print(row: &Row) {
 /// Prints the head of the table.
 pub(crate) fn print_head() {
     println!(
-        "{:<24} {:>12} {:>12} {:<14} {:>8}  spread",
+        "{:<24} {:>12} {:>12} {:<14} {:>8}  spread      at least",
         "name", "ours", "peer", "unit", "ratio"
     );
 }

@@ -14,6 +14,9 @@ mod testing {}
 #[doc = include_str!("../../docs/caching.md")]
 mod caching {}
 
+#[doc = include_str!("../../docs/writes.md")]
+mod writes {}
+
 #[doc = include_str!("../../docs/rate-limits.md")]
 mod rate_limits {}
 

@@ -9,8 +9,9 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Prepares servers and runs the rows whose names begin with `only`; all, where it is empty.
-pub(crate) fn run(workspace: &Workspace, only: &str) -> Outcome<()> {
+/// Prepares servers and runs the rows whose names begin with `only`; all, where it is empty. With `check` a row that misses its
+/// bound is a failure.
+pub(crate) fn run(workspace: &Workspace, only: &str, check: bool) -> Outcome<()> {
     let folder = workspace.target.join("servers");
     fs::create_dir_all(&folder).map_err(Failure::io(folder.display()))?;
     let prepared = Prepared::make(&folder)?;
@@ -24,5 +25,8 @@ pub(crate) fn run(workspace: &Workspace, only: &str) -> Outcome<()> {
         "--only",
         only,
     ]);
+    if check {
+        run.arg("--check");
+    }
     command::run(run.envs(prepared.variables()))
 }

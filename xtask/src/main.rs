@@ -11,6 +11,7 @@
 mod bench;
 mod ci;
 mod command;
+mod crash;
 mod deps;
 mod docs;
 mod equivalence;
@@ -30,10 +31,15 @@ Usage: cargo xtask <chore>
 Chores:
   test [-- ARGS...]   prepare servers and run every test; ARGS go to the test runner (a filter)
   ci [--skip-test]    format, lints, deps, docs, features, licences and advisories, then test
-  bench [--only NAME] measure against peers on a real server, in target/bench/latest.json; NAME may be a prefix
+  bench [--only NAME] [--check]
+                      measure against peers on a real server, in target/bench/latest.json; NAME may be a prefix;
+                      --check: a row that misses its bound is a failure
   equivalence [--ops N] [--seed N] [--kind NAME] [--cluster]
                       compare the memory store with servers by N random operations on each (default 1000000),
                       on one kind such as redis-7 or on all, or on clusters of them; a seed that is printed repeats a run
+  crash [--rounds N] [--seed N]
+                      kill processes that write and persist, and their server, N times (default 300), and compare what the
+                      database holds with what was acknowledged; a seed that is printed repeats a run
   deps                check the arrows between the crates
   docs                build the documentation with broken links denied, check the paths that it names
 
@@ -63,9 +69,12 @@ fn run(arguments: &[String]) -> Outcome<()> {
         ["test", "--", filter @ ..] => test::run(&Workspace::load()?, filter),
         ["ci"] => ci::run(&Workspace::load()?, ci::Test::Run),
         ["ci", "--skip-test"] => ci::run(&Workspace::load()?, ci::Test::Skip),
-        ["bench"] => bench::run(&Workspace::load()?, ""),
-        ["bench", "--only", name] => bench::run(&Workspace::load()?, name),
+        ["bench"] => bench::run(&Workspace::load()?, "", false),
+        ["bench", "--check"] => bench::run(&Workspace::load()?, "", true),
+        ["bench", "--only", name] => bench::run(&Workspace::load()?, name, false),
+        ["bench", "--only", name, "--check"] => bench::run(&Workspace::load()?, name, true),
         ["equivalence", arguments @ ..] => equivalence::run(&Workspace::load()?, arguments),
+        ["crash", arguments @ ..] => crash::run(&Workspace::load()?, arguments),
         ["deps"] => deps::run(&Workspace::load()?),
         ["docs"] => docs::run(&Workspace::load()?),
         ["help" | "--help" | "-h"] => {

@@ -48,6 +48,7 @@ pub(super) async fn rows(kit: &CacheKit, raw: &MultiplexedConnection) -> Outcome
             peer_name: "the limit".to_owned(),
             unit: "bytes".to_owned(),
             ratio: peer / ours,
+            at_least: Some(1.0),
             low: peer / ours,
             high: peer / ours,
         });

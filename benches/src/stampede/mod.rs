@@ -6,7 +6,7 @@ mod fleet;
 mod member;
 mod xfetch;
 
-use crate::{Outcome, harness::Row, raw, report};
+use crate::{Outcome, bounds, harness::Row, raw, report};
 
 pub(crate) use self::member::child;
 
@@ -47,5 +47,6 @@ fn limited(name: &str, what: &str, ours: f64, limit: f64, unit: &str) -> Row {
         ratio,
         low: ratio,
         high: ratio,
+        at_least: Some(bounds::LIMIT),
     }
 }

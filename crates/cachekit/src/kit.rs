@@ -7,7 +7,8 @@ use cachekit_keys::KeySchema;
 use cachekit_keys::{KeyFamily, Pattern, ProjectId, SessionId, Tag};
 #[cfg(feature = "patterns")]
 use cachekit_patterns::{
-    CacheBuilder, CacheCounts, GlobalCache, Invalidation, LevelCaches, ProjectCache, SessionCache,
+    Cache, CacheBuilder, CacheCounts, GlobalCache, Invalidation, LevelCaches, ProjectCache,
+    SessionCache, Sink, WriteBehind, WriteBehindBuilder,
 };
 use cachekit_store::{Result, ServerFacts, Store, Tasks};
 #[cfg(feature = "patterns")]
@@ -272,6 +273,25 @@ impl CacheKit {
         V: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         self.levels.cache()
+    }
+
+    /// Writes that reach the database later, through `sink`, and are not lost on the way: behind a cache of this kit.
+    ///
+    /// The worker runs where you let it, as a rule on the kit's [tasks](Self::tasks), so that [`shutdown`](Self::shutdown) lets it
+    /// drain.
+    ///
+    /// # Examples
+    /// See [`WriteBehind`].
+    pub fn write_behind<K, V>(
+        &self,
+        cache: &Cache<K, V>,
+        sink: impl Sink<K, V>,
+    ) -> WriteBehindBuilder<K, V>
+    where
+        K: KeyFamily + Send + Sync + 'static,
+        V: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        WriteBehind::builder(cache, sink)
     }
 
     /// What deletes and announces: all of a session, a project or its analyses, also where other programs wrote them; and what

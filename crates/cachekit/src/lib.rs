@@ -90,7 +90,8 @@ pub use cachekit_limits::{Decision, Limit, Limiter, Quota, QuotaPlan};
 pub use cachekit_patterns::{
     Announce, Announcement, Cache, CacheBuilder, CacheCounts, Cached, Cleared, GlobalCache,
     Invalidation, KeepWarm, LevelCaches, LoadContext, LoadOptions, Loaded, Lookup, Origin,
-    ProjectCache, Refresh, SessionCache, WarmOptions, WriteOptions, each,
+    ProjectCache, Refresh, SessionCache, Sink, SinkError, WarmOptions, WhenFull, WriteBehind,
+    WriteBehindWorker, WriteItem, WriteOperation, WriteOptions, each,
 };
 #[cfg(feature = "redis")]
 pub use cachekit_store::RedisStore;

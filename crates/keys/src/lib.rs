@@ -59,6 +59,7 @@ mod segment;
 mod shape;
 mod ttl;
 mod words;
+mod writes;
 
 #[cfg(test)]
 mod tests;
@@ -87,3 +88,4 @@ pub use schema::{KeyFormat, KeySchema, PathKeys, Root, Roots};
 pub use segment::{BoundedSegment, Segment};
 pub use shape::{Part, Shape};
 pub use ttl::{Jitter, Ttl, TtlError};
+pub use writes::{WriteKey, WriteQueue};

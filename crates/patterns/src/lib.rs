@@ -13,7 +13,7 @@
 //! what matches a pattern. Each write enters its key into indices, so that the first two cost what they find.
 //!
 //! Values are loaded through the caches ([`load`]), which are filled before anybody asks by [`warm`]. What is cleared is told to
-//! caches elsewhere by an [`Announcer`].
+//! caches elsewhere by an [`Announcer`]. [`WriteBehind`] takes writes that reach the database later, through a [`Sink`].
 //!
 //! An entry that cannot be read is a counted miss and no error: a damaged one is overwritten by the next write, one of a
 //! newer version of the program is left to it. [`Cache::lookup`] tells them apart. A store that fails is an error.
@@ -41,6 +41,7 @@
 
 mod access;
 mod announce;
+mod behind;
 mod cache;
 mod clock;
 mod counts;
@@ -52,6 +53,7 @@ mod levels;
 pub mod load;
 mod lookup;
 mod options;
+pub mod through;
 pub mod warm;
 
 #[cfg(test)]
@@ -60,6 +62,11 @@ mod assertions;
 pub use self::{
     announce::{
         Announce, Announced, Announcement, Announcements, Announcer, CacheInvalidated, Cleared,
+    },
+    behind::{
+        Backlog, DeadLetter, DeadLetterCursor, DeadLetterPage, DrainReport, Drained, Flushed,
+        Replayed, Sink, SinkError, SinkErrorKind, WhenFull, WriteBehind, WriteBehindBuilder,
+        WriteBehindWorker, WriteItem, WriteOperation, WriteToken,
     },
     cache::{Cache, CacheBuilder},
     counts::{CacheCounters, CacheCounts},
@@ -71,5 +78,6 @@ pub use self::{
     load::{Cached, LoadContext, LoadOptions, Loaded, Origin, Refresh},
     lookup::Lookup,
     options::WriteOptions,
+    through::{Persisted, ThroughOptions, WriteOrder, Written},
     warm::{HotKeySource, KeepWarm, WarmOptions, WarmProgress, WarmReport, each},
 };

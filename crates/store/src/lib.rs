@@ -52,14 +52,15 @@ pub use self::{
     memory::{MemoryStore, MemoryStoreBuilder},
     observer::{
         CacheReads, CallOutcome, CircuitState, ConnectionState, Event, Observer, Observers,
+        WritesDrained,
     },
     options::{
         Condition, Entry, Expiration, ExpireChange, Increment, KeyExpiry, ScanCursor, ScanPage,
         ScanRequest, SetItem, SetOptions,
     },
     script::{
-        Commands, MAX_DRIFT_MS, Reply, ScoreRange, Script, ScriptBody, ScriptCall, ScriptEffect,
-        ScriptPlan, Transaction, ZAddCondition, sha1hex,
+        Commands, Deviation, MAX_DRIFT_MS, Mend, Reply, ScoreRange, Script, ScriptBody, ScriptCall,
+        ScriptEffect, ScriptMend, ScriptPlan, Transaction, ZAddCondition, sha1hex,
     },
     store::Store,
     subscription::{Gap, PubSubItem, SubscribeRequest, Subscription},

@@ -149,9 +149,152 @@ pub enum Event<'a> {
         /// From the call to its end.
         elapsed: Duration,
     },
+    /// A queue of unpersisted writes was set up on a server that may lose them.
+    #[non_exhaustive]
+    WritesAtRisk {
+        /// The queue's name.
+        queue: &'a str,
+        /// What may cost writes.
+        reason: &'static str,
+    },
+    /// A worker has given a batch of unpersisted writes to the sink.
+    #[non_exhaustive]
+    WritesDrained {
+        /// The queue's name.
+        queue: &'a str,
+        /// What became of them.
+        drained: WritesDrained,
+        /// From the claim to the end.
+        elapsed: Duration,
+    },
+    /// What a queue of unpersisted writes holds, as a worker sees it now and then, and when it ends.
+    #[non_exhaustive]
+    WriteBacklog {
+        /// The queue's name.
+        queue: &'a str,
+        /// Keys with an unpersisted write.
+        pending: u64,
+        /// For how long the oldest of them has been waiting.
+        oldest_age: Duration,
+        /// Keys with a dead letter.
+        dead_letters: u64,
+    },
+    /// A worker could not drain a queue of unpersisted writes, and tries again.
+    #[non_exhaustive]
+    DrainFailed {
+        /// The queue's name.
+        queue: &'a str,
+        /// Why.
+        error: &'a Error,
+    },
+}
+
+/// What became of a batch of unpersisted writes.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use cachekit_store::{Event, WritesDrained};
+///
+/// let mut drained = WritesDrained::default();
+/// drained.persisted = 2;
+/// drained.writes = 10;
+/// assert_eq!(drained.coalescing_ratio(), Some(5.0));
+/// let event = Event::writes_drained("project", drained, Duration::from_millis(3));
+/// assert!(matches!(event, Event::WritesDrained { queue: "project", .. }));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WritesDrained {
+    /// Items that were persisted.
+    pub persisted: u64,
+    /// Accepted writes that these items stand for.
+    pub writes: u64,
+    /// Attempts that failed, and are repeated.
+    pub retried: u64,
+    /// Items that became dead letters.
+    pub dead_letters: u64,
+}
+
+impl WritesDrained {
+    /// Accepted writes for each that was persisted; `None` where there was none.
+    ///
+    /// # Examples
+    /// See [`WritesDrained`].
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+    pub fn coalescing_ratio(&self) -> Option<f64> {
+        (self.persisted > 0).then(|| self.writes as f64 / self.persisted as f64)
+    }
 }
 
 impl<'a> Event<'a> {
+    /// A server may lose unpersisted writes, for who reports it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::Event;
+    ///
+    /// let event = Event::writes_at_risk("project", "the server keeps no append-only file");
+    /// assert!(matches!(event, Event::WritesAtRisk { queue: "project", .. }));
+    /// ```
+    #[must_use]
+    pub const fn writes_at_risk(queue: &'a str, reason: &'static str) -> Self {
+        Self::WritesAtRisk { queue, reason }
+    }
+
+    /// A batch of unpersisted writes was given to the sink, for who reports it.
+    ///
+    /// # Examples
+    /// See [`WritesDrained`].
+    #[must_use]
+    pub const fn writes_drained(queue: &'a str, drained: WritesDrained, elapsed: Duration) -> Self {
+        Self::WritesDrained {
+            queue,
+            drained,
+            elapsed,
+        }
+    }
+
+    /// What a queue of unpersisted writes holds, for who reports it.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use cachekit_store::Event;
+    ///
+    /// let event = Event::write_backlog("project", 3, Duration::from_millis(120), 0);
+    /// assert!(matches!(event, Event::WriteBacklog { pending: 3, .. }));
+    /// ```
+    #[must_use]
+    pub const fn write_backlog(
+        queue: &'a str,
+        pending: u64,
+        oldest_age: Duration,
+        dead_letters: u64,
+    ) -> Self {
+        Self::WriteBacklog {
+            queue,
+            pending,
+            oldest_age,
+            dead_letters,
+        }
+    }
+
+    /// A queue could not be drained, for who reports it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::{Error, ErrorKind, Event};
+    ///
+    /// let error = Error::new(ErrorKind::Unavailable, "write_claim");
+    /// assert!(matches!(Event::drain_failed("project", &error), Event::DrainFailed { .. }));
+    /// ```
+    #[must_use]
+    pub const fn drain_failed(queue: &'a str, error: &'a Error) -> Self {
+        Self::DrainFailed { queue, error }
+    }
+
     /// The announcement of an invalidation was given up, for who reports it.
     ///
     /// # Examples

@@ -15,6 +15,7 @@ use crate::{ConnectionState, Event, Gap, Observer};
 /// | subscription refused after a reconnect | `WARN` |
 /// | a task of the kit panicked | `ERROR` |
 /// | the announcement of an invalidation was given up | `WARN` |
+/// | a server may lose unpersisted writes, one of them became a dead letter, or they could not be drained | `WARN` |
 ///
 /// Calls are not logged: they are too many, and the caller knows better what they are for. Neither keys nor values nor
 /// credentials are.
@@ -51,6 +52,16 @@ impl Observer for TracingObserver {
             }
             Event::QuotaWarningFailed { error } => {
                 tracing::warn!(error.r#type = ?error.kind(), %error, "quota warning not published");
+            }
+            Event::WritesAtRisk { queue, reason } => {
+                tracing::warn!(queue, reason, "unpersisted writes are at risk");
+            }
+            Event::WritesDrained { queue, drained, .. } if drained.dead_letters > 0 => {
+                let letters = drained.dead_letters;
+                tracing::warn!(queue, letters, "writes became dead letters");
+            }
+            Event::DrainFailed { queue, error } => {
+                tracing::warn!(queue, error.r#type = ?error.kind(), %error, "writes not drained");
             }
             _ => {}
         }

@@ -30,6 +30,8 @@ pub enum CompanionKind {
     Cleared,
     /// `dirty`: a write that is not persisted yet.
     Unpersisted,
+    /// `dead`: a write that could not be persisted.
+    DeadLetter,
 }
 
 impl CompanionKind {
@@ -48,6 +50,7 @@ impl CompanionKind {
         Self::Tag,
         Self::Cleared,
         Self::Unpersisted,
+        Self::DeadLetter,
     ];
 
     /// The word that stands in the companion's key.
@@ -65,6 +68,7 @@ impl CompanionKind {
             Self::Tag => "tag",
             Self::Cleared => "cleared",
             Self::Unpersisted => "dirty",
+            Self::DeadLetter => "dead",
         }
     }
 }

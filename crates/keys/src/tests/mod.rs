@@ -13,6 +13,7 @@ mod roots;
 mod round_trips;
 mod shapes;
 mod values;
+mod writes;
 
 use proptest::{
     prelude::{Strategy, any, prop_oneof},

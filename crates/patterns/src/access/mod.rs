@@ -259,7 +259,7 @@ impl Access {
         (meta, life)
     }
 
-    fn encode<V>(&self, place: Place, value: &V, options: &WriteOptions) -> Result<Write>
+    pub(crate) fn encode<V>(&self, place: Place, value: &V, options: &WriteOptions) -> Result<Write>
     where
         V: Serialize + ?Sized,
     {

@@ -4,6 +4,7 @@ mod builder;
 mod loading;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 use std::{borrow::Cow, fmt, marker::PhantomData, sync::Arc};
 
@@ -57,7 +58,7 @@ pub struct Cache<K, V> {
     pub(crate) engine: Arc<Engine<V>>,
     tags: Option<TagsOf<K>>,
     pub(crate) tasks: Tasks,
-    announcer: Option<Announcer>,
+    pub(crate) announcer: Option<Announcer>,
     types: PhantomData<fn(K) -> V>,
 }
 
@@ -399,7 +400,7 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
         Ok(all)
     }
 
-    fn key(&self, key: &K) -> Key {
+    pub(crate) fn key(&self, key: &K) -> Key {
         self.access.base().schema.key(key)
     }
 

@@ -27,7 +27,7 @@ pub(crate) use self::{
     late::{Late, announce_clearing, fill},
     ops::{Fill, Take, Taken, Token, release, renew, take},
     remove::{remove, remove_matching, word_of},
-    scripts::end_lease,
+    scripts::{end_lease, mark, read_mark},
     shared::Leases,
 };
 

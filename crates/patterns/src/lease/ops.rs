@@ -21,6 +21,10 @@ impl Token {
     pub(crate) fn random() -> Self {
         Self(format!("{:032x}", fastrand::u128(..)).into())
     }
+
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        self.0.clone()
+    }
 }
 
 /// A lease to be taken.
@@ -46,6 +50,8 @@ pub(crate) enum Taken {
         value: Bytes,
         expires_in: Option<Duration>,
     },
+    /// The key has an unpersisted write, which is newer than what a loader would find.
+    Unpersisted(Bytes),
     /// Someone else holds the lease, for so long unless they renew it.
     Held { left: Duration },
     /// The caller holds it.
@@ -120,7 +126,7 @@ fn take_call(word: Option<&Key>, run: &Run<'_>, takes: &[Take]) -> Result<Script
     args.extend(members().map(|take| Bytes::from(take.seen.clone().unwrap_or_default())));
     args.extend(members().map(|take| take.key.to_bytes()));
     Ok(ScriptCall::new(
-        run.keys(word, members().map(|take| &take.key))?,
+        run.keys_with_writes(word, members().map(|take| &take.key))?,
         args,
     ))
 }
@@ -148,6 +154,7 @@ fn taken_one(reply: Reply) -> Result<Taken> {
         (Some(Reply::Integer(left)), None) => Ok(Taken::Held {
             left: Duration::from_millis(u64::try_from(left).unwrap_or_default()),
         }),
+        (Some(Reply::Bytes(write)), None) => Ok(Taken::Unpersisted(write)),
         (Some(Reply::Bytes(value)), Some(Reply::Integer(left))) => Ok(Taken::Found {
             value,
             expires_in: u64::try_from(left).ok().map(Duration::from_millis),

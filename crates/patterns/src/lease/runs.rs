@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use cachekit_keys::{Key, Ttl};
+use cachekit_keys::{CompanionKind, Key, Ttl};
 use cachekit_store::{Capabilities, Result, Script};
 
 use super::lease_of;
@@ -35,14 +35,37 @@ impl<L> Run<'_, L> {
         word: Option<&Key>,
         keys: impl Iterator<Item = &'k Key> + Clone,
     ) -> Result<Vec<Key>> {
-        let count = 2 * self.places.len() + 1 + self.shared.near.len();
+        let mut all = self.first_keys(word, keys)?;
+        all.extend(self.shared.near.iter().cloned());
+        Ok(all)
+    }
+
+    /// The same with the unpersisted writes before the indices.
+    pub(super) fn keys_with_writes<'k>(
+        &self,
+        word: Option<&Key>,
+        keys: impl Iterator<Item = &'k Key> + Clone,
+    ) -> Result<Vec<Key>> {
+        let mut all = self.first_keys(word, keys.clone())?;
+        for key in keys {
+            all.push(key.companion(CompanionKind::Unpersisted)?);
+        }
+        all.extend(self.shared.near.iter().cloned());
+        Ok(all)
+    }
+
+    fn first_keys<'k>(
+        &self,
+        word: Option<&Key>,
+        keys: impl Iterator<Item = &'k Key> + Clone,
+    ) -> Result<Vec<Key>> {
+        let count = 3 * self.places.len() + 1 + self.shared.near.len();
         let mut all = Vec::with_capacity(count);
         all.extend(keys.clone().cloned());
         for key in keys {
             all.push(lease_of(key)?);
         }
         all.extend(word.cloned());
-        all.extend(self.shared.near.iter().cloned());
         Ok(all)
     }
 

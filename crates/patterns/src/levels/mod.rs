@@ -16,6 +16,7 @@ mod scope;
 mod session;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 pub use self::{
     builder::LevelCachesBuilder,

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Cached, Origin,
     access::{Found, Hit, Look},
+    behind::unpersisted,
     error::encode_error,
     index::{Write, check_count, tag_roots},
     lease::{self, Fill, Late, Take, Taken, Token},
@@ -209,6 +210,9 @@ where
                         _ => {}
                     }
                 }
+                Taken::Unpersisted(write) => {
+                    return End::of(self.unpersisted(&request.key, &write, look));
+                }
                 Taken::Held { left } if mode == Mode::Refresh => {
                     self.setbacks.pause(&request.key, left);
                     return End::of(Outcome::Nothing);
@@ -232,6 +236,15 @@ where
                     }
                 }
             }
+        }
+    }
+
+    /// What an unpersisted write says: the origin does not know it yet, and a load would bring an older value.
+    pub(super) fn unpersisted(&self, key: &Key, write: &[u8], look: u64) -> Outcome<V> {
+        match unpersisted(&self.access.base().format, key, write) {
+            Ok(value) => Outcome::Found(Cached::new(value, Origin::Fresh, None), look),
+            // Someone else can read it. What is loaded must not be stored over it.
+            Err(_) => Outcome::Away,
         }
     }
 

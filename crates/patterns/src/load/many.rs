@@ -158,6 +158,10 @@ where
                         _ => others.push(one),
                     }
                 }
+                Taken::Unpersisted(write) => {
+                    let outcome = self.unpersisted(&one.request.key, &write, look);
+                    one.flying.finish(outcome);
+                }
                 _ => others.push(one),
             }
         }

@@ -1,6 +1,7 @@
 //! Indices of owners and tags from the outside: in memory, in memory as on a cluster, and on a server.
 
 mod announcements;
+mod behind;
 mod failures;
 mod hooked;
 mod indices;

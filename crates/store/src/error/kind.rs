@@ -65,6 +65,9 @@ pub enum ErrorKind {
     NotFound,
     /// What loads the value failed, took too long or panicked: see the error's source, which is the loader's own.
     LoadFailed,
+    /// What writes the value to its database failed, took too long or panicked: see the error's source, which is its own. Only the
+    /// database knows whether it has the value; the cache holds nothing of it.
+    WriteFailed,
     /// The server or this library did something that the code does not expect: report it.
     Unexpected,
 }
@@ -113,6 +116,7 @@ impl ErrorKind {
             Self::Closed => "store is closed",
             Self::NotFound => "not found",
             Self::LoadFailed => "the value could not be loaded",
+            Self::WriteFailed => "the value could not be written to its database",
             Self::Unexpected => "unexpected",
         }
     }

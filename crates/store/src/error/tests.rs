@@ -66,6 +66,7 @@ fn only_passing_conditions_are_retryable() {
         ErrorKind::WritesRefused,
         ErrorKind::NotFound,
         ErrorKind::LoadFailed,
+        ErrorKind::WriteFailed,
     ] {
         assert!(!kind.is_retryable(), "{kind:?}");
     }

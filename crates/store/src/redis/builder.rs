@@ -62,6 +62,7 @@ pub struct RedisStoreBuilder {
     request_timeout: Duration,
     max_value_size: usize,
     script_clock: Option<ScriptClock>,
+    guessed_time: Option<ScriptClock>,
     observers: Observers,
     topology: Option<Topology>,
     seeds: Vec<String>,
@@ -78,6 +79,7 @@ impl RedisStoreBuilder {
             request_timeout: Duration::from_secs(1),
             max_value_size: DEFAULT_MAX_VALUE_SIZE,
             script_clock: None,
+            guessed_time: None,
             observers: Observers::built_in(),
             topology: None,
             seeds: Vec::new(),
@@ -188,6 +190,14 @@ impl RedisStoreBuilder {
     /// ```
     pub fn script_clock(mut self, clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         self.script_clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Puts a clock in the place of the estimate of the server's time that [plans](crate::ScriptPlan) are given, in
+    /// milliseconds since the Unix epoch: for tests of what a wrong one leads to.
+    #[doc(hidden)]
+    pub fn guessed_time(mut self, clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        self.guessed_time = Some(Arc::new(clock));
         self
     }
 
@@ -308,11 +318,11 @@ impl RedisStoreBuilder {
                 let dialer = link.dialer().clone();
                 Hub::new(hub_options, move || vec![dialer.clone()])
             }
-            Route::Cluster(cluster) => Hub::new(hub_options, cluster.dialers()),
+            Route::Cluster(cluster) => Hub::new(hub_options, cluster.peers()),
         };
         let backend = Backend {
             route,
-            scripts: ScriptTexts::new(self.script_clock),
+            scripts: ScriptTexts::new(self.script_clock, self.guessed_time),
         };
         Ok(RedisStore::new(backend, hub, self.max_value_size))
     }

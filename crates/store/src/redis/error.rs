@@ -90,6 +90,11 @@ const MEANINGS: &[(&str, ErrorKind, &str)] = &[
         "the server has no room for another client",
     ),
     (
+        "on a stale replica",
+        ErrorKind::NotReady,
+        "the server is a replica that has lost its primary",
+    ),
+    (
         "string exceeds maximum",
         ErrorKind::TooLarge,
         "the value is longer than the server allows",
@@ -156,24 +161,59 @@ pub(super) fn from_code(operation: Operation, code: &str, text: &str) -> Error {
         ("ERR", Some((inner, rest))) if is_code(inner) => (inner, rest),
         _ => (code, text),
     };
-    let (kind, may_have_applied) = kind_of_code(code, text);
-    let may_have_applied = may_have_applied || follows_writes(kind, text);
+    let (kind, is_unknown) = kind_of_code(code, text);
+    let may_have_applied = match operation.runs_script {
+        true => !is_refusal(code, text),
+        false => is_unknown,
+    };
     Error::new(kind, operation.name)
         .with_detail(shown(code, text))
         .with_may_have_applied(operation.writes && may_have_applied)
 }
 
-/// Whether a script met the error on its way, where it may have written before: nothing is rolled back. A server names
-/// the place in the script then, and does not where it refused the call as a whole.
-fn follows_writes(kind: ErrorKind, text: &str) -> bool {
-    // These are the state of the server, in which it takes no write at all.
-    let takes_none = matches!(kind, ErrorKind::ReadOnly | ErrorKind::WritesRefused);
-    !takes_none && is_of_a_script(text)
-}
+/// How servers say that they refuse a call before any of it runs, in their own words: code, and beginning of the text.
+/// Of Redis 6.2 to 8 and Valkey 8 and 9, which call themselves by their own name unless told otherwise.
+///
+/// `READONLY`, `MISCONF`, `NOREPLICAS` and `OOM` may come from within a script: but only for its first write, after which
+/// a server lets all others pass.
+const REFUSALS: &[(&str, &str)] = &[
+    ("BUSY", "Redis is busy"),
+    ("BUSY", "Valkey is busy"),
+    ("CLUSTERDOWN", "The cluster is down"),
+    ("CLUSTERDOWN", "Hash slot not served"),
+    ("CROSSSLOT", "Keys in request don't hash to the same slot"),
+    ("ERR", "Protocol error"),
+    ("ERR", "max number of clients"),
+    ("ERR", "unknown command"),
+    ("LOADING", "Redis is loading"),
+    ("LOADING", "Valkey is loading"),
+    ("MASTERDOWN", "Link with MASTER is down"),
+    ("MISCONF", "Errors writing to the AOF file"),
+    ("MISCONF", "Redis is configured to save"),
+    ("MISCONF", "Valkey is configured to save"),
+    ("NOAUTH", "Authentication required"),
+    ("NOPERM", "No permissions to access a key"),
+    ("NOPERM", "User "),
+    ("NOPERM", "this user has no permissions"),
+    ("NOREPLICAS", "Not enough good replicas"),
+    ("NOSCRIPT", "No matching script"),
+    ("OOM", "command not allowed when used memory"),
+    ("READONLY", "You can't write against a read only replica"),
+    ("TRYAGAIN", "Multiple keys request"),
+];
 
-/// Whether an error was met inside a script, so that a part of it ran.
-pub(super) fn is_of_a_script(text: &str) -> bool {
-    text.contains("@user_script:")
+/// Whether an error is a server's own way to say that nothing of a call ran.
+///
+/// The code alone does not tell for a script. It may return errors that it makes up, and those of commands that failed after
+/// others had written (`return redis.pcall(...)`): under any code, and without a hint of where they come from.
+pub(super) fn is_refusal(code: &str, text: &str) -> bool {
+    let begins = |(of, words): &(&str, &str)| *of == code && text.starts_with(words);
+    match code {
+        "MOVED" | "ASK" => text.split_once(' ').is_some_and(|(slot, address)| {
+            slot.parse().is_ok_and(|slot: u16| slot < 16_384) && address.contains(':')
+        }),
+        _ => REFUSALS.iter().any(begins),
+    }
 }
 
 /// The error of a script whose first command is the one that the server refused: nothing was written before it.

@@ -127,6 +127,9 @@ impl Link {
             if let Some(live) = self.current() {
                 return Ok(live);
             }
+            if self.is_closed() {
+                return Err(closed());
+            }
             dialling.join_or_start(&self.core)?
         };
         attempt.await
@@ -323,11 +326,6 @@ impl Dialling {
 }
 
 impl Live {
-    /// When it was made, which tells it from others.
-    pub(super) fn made(&self) -> Instant {
-        self.made
-    }
-
     /// A handle for one call.
     pub(super) fn connection(&self) -> MultiplexedConnection {
         self.wire.connection.clone()

@@ -18,6 +18,7 @@ mod hub;
 mod inflight;
 mod info;
 mod link;
+mod mend;
 mod plan;
 mod reply;
 mod request;

@@ -113,3 +113,13 @@ pub(super) fn script_reply(operation: Operation, value: Value) -> Result<Reply> 
         _ => return Err(unexpected_reply(operation)),
     })
 }
+
+/// Whether a node's reply to `CLUSTER INFO` says that the cluster is down, as far as it sees.
+pub(super) fn is_down(info: &Value) -> bool {
+    let text = match info {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => text,
+        _ => "",
+    };
+    text.lines().any(|line| line == "cluster_state:fail")
+}

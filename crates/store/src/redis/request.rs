@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     error::{call_error, unexpected_reply},
+    inflight::Call,
     link::{Link, Live},
     reply::accepted,
 };
@@ -18,6 +19,8 @@ pub(super) struct Operation {
     pub(super) name: &'static str,
     /// Whether a lost answer leaves it open that something was changed.
     pub(super) writes: bool,
+    /// Whether it runs a script, which may answer any error, also after it wrote.
+    pub(super) runs_script: bool,
 }
 
 impl Operation {
@@ -25,11 +28,16 @@ impl Operation {
         Self {
             name,
             writes: false,
+            runs_script: false,
         }
     }
 
     pub(super) const fn write(name: &'static str) -> Self {
-        Self { name, writes: true }
+        Self {
+            name,
+            writes: true,
+            runs_script: false,
+        }
     }
 
     /// What runs a script: a lost answer of one that changes nothing leaves nothing open.
@@ -37,6 +45,7 @@ impl Operation {
         Self {
             name: script.name,
             writes: script.effect != ScriptEffect::ReadOnly,
+            runs_script: true,
         }
     }
 }
@@ -55,11 +64,31 @@ impl From<Failure> for Error {
     }
 }
 
+/// A call that a link takes: closing waits for it. It has one deadline for however many steps it takes.
+#[derive(Debug)]
+pub(super) struct Begun<'a> {
+    pub(super) deadline: Instant,
+    _call: Call<'a>,
+}
+
 impl Link {
+    /// Begins a call, unless the link is closed.
+    pub(super) fn begin(&self, operation: Operation) -> Result<Begun<'_>> {
+        // Counted before looking, so that closing either waits for it or is seen.
+        let call = self.in_flight.begin();
+        match self.is_closed() {
+            true => Err(Error::new(ErrorKind::Closed, operation.name)),
+            false => Ok(Begun {
+                deadline: self.deadline(),
+                _call: call,
+            }),
+        }
+    }
+
     /// Sends one command; a server's refusal is an `Err`.
     pub(super) async fn command(&self, operation: Operation, command: &Cmd) -> Result<Value> {
-        let _call = self.in_flight.begin();
-        let reply = self.send(operation, command, self.deadline()).await?;
+        let call = self.begin(operation)?;
+        let reply = self.send(operation, command, call.deadline).await?;
         accepted(operation, reply)
     }
 
@@ -86,8 +115,8 @@ impl Link {
         operation: Operation,
         pipeline: &Pipeline,
     ) -> Result<Vec<Value>> {
-        let _call = self.in_flight.begin();
-        let replies = self.send_all(operation, pipeline, self.deadline()).await?;
+        let call = self.begin(operation)?;
+        let replies = self.send_all(operation, pipeline, call.deadline).await?;
         if !pipeline.is_transaction() {
             return Ok(replies);
         }
@@ -132,9 +161,6 @@ impl Link {
         deadline: Instant,
     ) -> std::result::Result<Arc<Live>, Failure> {
         let unsent = |error| Failure { error, sent: false };
-        if self.is_closed() {
-            return Err(unsent(Error::new(ErrorKind::Closed, operation.name)));
-        }
         if let Some(live) = self.current() {
             return Ok(live);
         }

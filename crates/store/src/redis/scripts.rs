@@ -1,24 +1,26 @@
 //! Scripts by their hash, and by their text once where the server does not know the hash.
 //!
 //! A server's script cache is empty after a restart or a failover, so `NOSCRIPT` is ordinary. It
-//! is the one refusal after which a call is sent again: nothing of the script has run.
+//! is the one refusal after which a call is sent again: nothing of the script has run. It must be in the server's own words,
+//! as a script may return an error of the same code.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
-use redis::{Cmd, Pipeline, Value};
+use redis::{Cmd, Pipeline, ServerError, Value};
+use tokio::time::Instant;
 
 use super::{
     backend::{Backend, Route},
     commands::by_text,
-    error::unexpected_reply,
+    error::is_refusal,
     link::Link,
-    plan::{Planned, Planning},
+    plan::Planning,
     reply::{integer_text, script_reply},
     request::Operation,
 };
-use crate::{Error, ErrorKind, Increment, Reply, Result, Script, ScriptCall, ScriptPlan};
+use crate::{Error, ErrorKind, Increment, Reply, Result, Script, ScriptCall};
 
 /// Adds to a counter and gives it a TTL where it has none.
 ///
@@ -46,11 +48,10 @@ local function int(n) return string.format('%.0f', n) end
 pub(super) type ScriptClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The scripts used so far, by the place of their text, which is static: as many as a program has scripts.
-#[derive(Default)]
 pub(super) struct ScriptTexts {
     known: RwLock<HashMap<(usize, usize, bool), Arc<ScriptText>>>,
     clock: Option<ScriptClock>,
-    planning: Planning,
+    pub(super) planning: Planning,
 }
 
 /// A script as the server is given it.
@@ -60,12 +61,28 @@ struct ScriptText {
     with_time: Option<String>,
 }
 
+impl ScriptText {
+    fn whole<'a>(&'a self, script: &'a Script) -> &'a str {
+        self.with_time.as_deref().unwrap_or(script.lua)
+    }
+
+    fn by_hash<'a>(
+        &'a self,
+        calls: &'a [ScriptCall],
+        now: Option<&'a Bytes>,
+    ) -> impl Iterator<Item = Cmd> + 'a {
+        let evaluate = move |call| evaluate("EVALSHA", &self.hash, call, now);
+        calls.iter().map(evaluate)
+    }
+}
+
 impl ScriptTexts {
-    pub(super) fn new(clock: Option<ScriptClock>) -> Self {
+    /// `clock` takes the place of the server's, and `guess`, in milliseconds, that of the estimate of it which plans are given.
+    pub(super) fn new(clock: Option<ScriptClock>, guess: Option<ScriptClock>) -> Self {
         Self {
             known: RwLock::default(),
             clock,
-            planning: Planning::default(),
+            planning: Planning::new(guess),
         }
     }
 
@@ -113,88 +130,58 @@ impl Backend {
         script: &Script,
         calls: &[ScriptCall],
     ) -> Result<Vec<Result<Reply>>> {
-        match (&self.route, script.plan) {
-            // A plan cannot be given a time that tests have set: the server's is verified.
-            (Route::Single(link), Some(plan)) if self.scripts.clock.is_none() => {
-                self.run_planned(link, operation, script, plan, calls).await
-            }
-            _ => self.run_lua(operation, script, calls).await,
-        }
-    }
-
-    /// Runs calls by their plan, and those that it does not do for as scripts.
-    async fn run_planned(
-        &self,
-        link: &Link,
-        operation: Operation,
-        script: &Script,
-        plan: ScriptPlan,
-        calls: &[ScriptCall],
-    ) -> Result<Vec<Result<Reply>>> {
-        let planning = &self.scripts.planning;
-        let mut outcomes = link.run_planned(operation, planning, plan, calls).await?;
-        let left = left(&outcomes);
-        if !left.is_empty() {
-            let calls: Vec<ScriptCall> = left.iter().map(|&place| calls[place].clone()).collect();
-            let ran = self.run_lua(operation, script, &calls).await;
-            // What has been sent stays, also where the script cannot be run.
-            let ran = ran.map_err(|error| match outcomes.iter().any(has_run) {
-                true => error.with_may_have_applied(true),
-                false => error,
-            })?;
-            if ran.iter().any(Result::is_ok) && outcomes.iter().any(is_refused) {
-                planning.pause();
-            }
-            for (place, reply) in left.into_iter().zip(ran) {
-                let had_run = has_run(&outcomes[place]);
-                let reply = reply.map_err(|error| match had_run {
-                    true => error.with_may_have_applied(true),
-                    false => error,
-                });
-                outcomes[place] = reply.map(Planned::Done);
-            }
-        }
-        let replies = outcomes.into_iter().map(|outcome| match outcome? {
-            Planned::Done(reply) => Ok(reply),
-            _ => Err(unexpected_reply(operation)),
-        });
-        Ok(replies.collect())
-    }
-
-    /// Runs `script` by its Lua text.
-    async fn run_lua(
-        &self,
-        operation: Operation,
-        script: &Script,
-        calls: &[ScriptCall],
-    ) -> Result<Vec<Result<Reply>>> {
-        let text = self.scripts.of(script);
-        let now = self.scripts.now(script);
-        let whole = text.with_time.as_deref().unwrap_or(script.lua);
-        let by_hash = calls
-            .iter()
-            .map(|call| evaluate("EVALSHA", &text.hash, call, now.as_ref()));
-        let read = |reply| script_reply(operation, reply);
         match &self.route {
             Route::Single(link) => {
-                let mut pipeline = Pipeline::with_capacity(calls.len());
-                for command in by_hash {
-                    pipeline.add_command(command);
+                let call = link.begin(operation)?;
+                match script.plan {
+                    // A plan cannot be given a time that tests have set: the server's is verified.
+                    Some(plan) if self.scripts.clock.is_none() => {
+                        self.run_planned(link, operation, script, plan, calls, call.deadline)
+                            .await
+                    }
+                    _ => {
+                        self.run_at(link, operation, script, calls, call.deadline)
+                            .await
+                    }
                 }
-                let replies = link.run_script(operation, &pipeline, whole).await?;
-                Ok(replies.into_iter().map(read).collect())
             }
             Route::Cluster(cluster) => {
+                let text = self.scripts.of(script);
+                let now = self.scripts.now(script);
+                let by_hash = text.by_hash(calls, now.as_ref());
                 let slots = calls.iter().map(|call| slot_of(operation, call));
                 let commands: Result<Vec<_>> = slots
                     .zip(by_hash)
                     .map(|(slot, command)| Ok((slot?, command)))
                     .collect();
-                let replies = cluster.commands(operation, commands?, Some(whole));
+                let replies = cluster.commands(operation, commands?, Some(text.whole(script)));
                 let replies = Box::pin(replies).await?.into_iter();
+                let read = |reply| script_reply(operation, reply);
                 Ok(replies.map(|reply| reply.and_then(read)).collect())
             }
         }
+    }
+
+    /// Runs `script` by its Lua text on one server.
+    pub(super) async fn run_at(
+        &self,
+        link: &Link,
+        operation: Operation,
+        script: &Script,
+        calls: &[ScriptCall],
+        deadline: Instant,
+    ) -> Result<Vec<Result<Reply>>> {
+        let text = self.scripts.of(script);
+        let now = self.scripts.now(script);
+        let mut pipeline = Pipeline::with_capacity(calls.len());
+        for command in text.by_hash(calls, now.as_ref()) {
+            pipeline.add_command(command);
+        }
+        let replies = link.run_script(operation, &pipeline, text.whole(script), deadline);
+        let replies = replies.await?.into_iter();
+        Ok(replies
+            .map(|reply| script_reply(operation, reply))
+            .collect())
     }
 
     /// Adds to counters with [`INCREMENT`]; answers for each.
@@ -217,19 +204,19 @@ impl Link {
         operation: Operation,
         pipeline: &Pipeline,
         text: &str,
+        deadline: Instant,
     ) -> Result<Vec<Value>> {
-        let mut replies = self.pipeline(operation, pipeline).await?;
+        let mut replies = self.send_all(operation, pipeline, deadline).await?;
         let unknown: Vec<usize> = (0..replies.len())
             .filter(|&index| is_noscript(&replies[index]))
             .collect();
         if !unknown.is_empty() {
             let some_ran = operation.writes && unknown.len() < replies.len();
-            let answers = self
-                .pipeline(operation, &again(pipeline, &unknown, text))
-                .await;
-            let answers = answers.map_err(|error| match some_ran {
-                true => error.with_may_have_applied(true),
-                false => error,
+            let again = again(pipeline, &unknown, text);
+            let answers = self.send_all(operation, &again, deadline).await;
+            let answers = answers.map_err(|failure| match some_ran {
+                true => failure.error.with_may_have_applied(true),
+                false => failure.error,
             })?;
             for (index, answer) in unknown.into_iter().zip(answers) {
                 replies[index] = answer;
@@ -276,32 +263,11 @@ fn evaluate(command: &'static str, body: &str, call: &ScriptCall, now: Option<&B
     evaluate
 }
 
-/// The calls whose script is to be run.
-fn left(outcomes: &[Result<Planned>]) -> Vec<usize> {
-    let is_left = |outcome: &Result<Planned>| match outcome {
-        Ok(Planned::Done(_)) | Err(_) => false,
-        Ok(_) => true,
-    };
-    (0..outcomes.len())
-        .filter(|&place| is_left(&outcomes[place]))
-        .collect()
-}
-
-/// Whether a part of the call was, or may have been, carried out.
-fn has_run(outcome: &Result<Planned>) -> bool {
-    match outcome {
-        Ok(Planned::Done(_) | Planned::Strayed) => true,
-        Ok(_) => false,
-        Err(error) => error.may_have_applied(),
-    }
-}
-
-fn is_refused(outcome: &Result<Planned>) -> bool {
-    matches!(outcome, Ok(Planned::Refused))
-}
-
 fn is_noscript(value: &Value) -> bool {
-    matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
+    let refuses = |error: &ServerError| {
+        error.code() == "NOSCRIPT" && is_refusal("NOSCRIPT", error.details().unwrap_or_default())
+    };
+    matches!(value, Value::ServerError(error) if refuses(error))
 }
 
 fn increment_call(increment: &Increment) -> ScriptCall {

@@ -29,7 +29,9 @@ use crate::{
 /// A store on one Redis (6.2 or later; 7.0 for [`ExpireChange::IfNone`] and [`ExpireChange::AtLeast`]) or Valkey server.
 ///
 /// All clones and all tasks share one multiplexed RESP3 connection, which comes back by itself. Every
-/// call has a deadline ([`RedisStoreBuilder::request_timeout`]), and no command is ever sent twice.
+/// call has one deadline ([`RedisStoreBuilder::request_timeout`]), in however many steps it is carried out. Nothing is sent
+/// again after an answer that was lost. A command is sent again only where a server said that nothing of it ran; a script
+/// with a [plan](crate::ScriptPlan) is followed by what its plan says where the transaction did not go as planned.
 ///
 /// All subscriptions share a connection of their own, which is made with the first of them and given up a minute after the
 /// last. It comes back by itself and subscribes again; each subscription is then given a [`Gap`](crate::Gap). A server that
@@ -43,7 +45,10 @@ use crate::{
 /// (ask [`Error::may_have_applied`] about the others). Slots that move and replicas that take over are followed: a command
 /// is sent again only where a node said that nothing of it ran.
 ///
-/// - The user needs the permission for `CLUSTER SLOTS` beside those for the commands (`+cluster|slots`).
+/// - The user needs the permission for `CLUSTER SLOTS` beside those for the commands (`+cluster|slots`), and for
+///   `CLUSTER MYID` and `CLUSTER INFO` so that a subscription is told by a [`Gap`](crate::Gap) within seconds when its node
+///   has left the cluster or was cut off from it (`+cluster|myid`, `+cluster|info`): such a node answers, but no messages
+///   reach it.
 /// - [`time`](Store::time) is that of the primary of the lowest slots, or of another where that one cannot be reached;
 ///   a script reads the clock of its own node. The clocks of nodes differ.
 /// - [`server_facts`](Store::server_facts) adds up those of all primaries; the version is that of the first.
@@ -251,7 +256,10 @@ impl Store for RedisStore {
         if increments.is_empty() {
             return Ok(Vec::new());
         }
-        let operation = Operation::write("increment");
+        let operation = Operation {
+            runs_script: true,
+            ..Operation::write("increment")
+        };
         let sums = self.backend.increment(operation, increments).await?;
         let keys = increments.iter().map(|increment| &increment.key);
         let sums = sums.into_iter().map(|sum| sum.map_err(refused_at_first));

@@ -112,26 +112,98 @@ fn every_reply_of_the_server_has_a_kind() {
     }
 }
 
+/// A script that writes.
+const SCRIPT: Operation = Operation {
+    runs_script: true,
+    ..Operation::write("script")
+};
+const PLACE: &str = "script: 33bdd589b8f752b1595a324f515de2db809429e1, on @user_script:1.";
+
 #[test]
-fn an_error_inside_a_script_may_follow_what_it_wrote() {
-    fn met(code: &str, text: &str) -> crate::Error {
-        from_code(Operation::write("script"), code, text)
+fn an_error_that_a_script_met_or_returned_may_follow_what_it_wrote() {
+    let raised = format!("Operation against a key {PLACE}");
+    for (code, text, kind) in [
+        ("WRONGTYPE", &raised[..], ErrorKind::WrongType),
+        ("WRONGTYPE", "Operation against a key", ErrorKind::WrongType),
+        ("BUSY", "taken", ErrorKind::NotReady),
+        ("NOSCRIPT", "mine", ErrorKind::NotReady),
+        ("TRYAGAIN", "later", ErrorKind::NotReady),
+        ("CLUSTERDOWN", "so I heard", ErrorKind::NotReady),
+        ("LOADING", "the next page", ErrorKind::NotReady),
+        ("READONLY", "by choice", ErrorKind::ReadOnly),
+        ("MISCONF", "of the script", ErrorKind::WritesRefused),
+        ("OOM", "of the script", ErrorKind::OutOfMemory),
+        ("MOVED", "to another house", ErrorKind::Configuration),
+        (
+            "NOPERM",
+            "ACL failure in script: User a has no permissions to run the 'get' command",
+            ErrorKind::PermissionDenied,
+        ),
+        (
+            "ERR",
+            "value is not an integer or out of range",
+            ErrorKind::WrongType,
+        ),
+    ] {
+        let error = from_code(SCRIPT, code, text);
+        let found = (error.kind(), error.may_have_applied());
+        assert_eq!(found, (kind, true), "{code} {text}");
+        let reading = Operation {
+            writes: false,
+            ..SCRIPT
+        };
+        assert!(!from_code(reading, code, text).may_have_applied(), "{code}");
     }
-    let place = "script: 33bdd589b8f752b1595a324f515de2db809429e1, on @user_script:1.";
-    let inside = met("WRONGTYPE", &format!("Operation against a key {place}"));
-    assert_eq!(
-        (inside.kind(), inside.may_have_applied()),
-        (ErrorKind::WrongType, true)
-    );
-    let before = met("OOM", "command not allowed when used memory > 'maxmemory'.");
-    assert_eq!(
-        (before.kind(), before.may_have_applied()),
-        (ErrorKind::OutOfMemory, false)
-    );
-    let replica = met("READONLY", &format!("You can't write {place}"));
-    assert!(!replica.may_have_applied(), "a replica takes no write");
-    let reading = from_code(Operation::read("script"), "WRONGTYPE", place);
-    assert!(!reading.may_have_applied(), "it writes nothing");
+}
+
+#[test]
+fn a_servers_own_words_tell_that_nothing_of_a_script_ran() {
+    for (code, text) in [
+        (
+            "BUSY",
+            "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+        ),
+        (
+            "BUSY",
+            "Valkey is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+        ),
+        ("LOADING", "Redis is loading the dataset in memory"),
+        ("LOADING", "Valkey is loading the dataset in memory"),
+        ("NOSCRIPT", "No matching script. Please use EVAL."),
+        (
+            "MASTERDOWN",
+            "Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        ),
+        ("OOM", "command not allowed when used memory > 'maxmemory'."),
+        ("NOAUTH", "Authentication required."),
+        (
+            "NOPERM",
+            "User a has no permissions to run the 'evalsha' command",
+        ),
+        (
+            "NOPERM",
+            "this user has no permissions to run the 'evalsha' command",
+        ),
+        ("CLUSTERDOWN", "The cluster is down"),
+        ("MOVED", "3999 10.0.0.1:6381"),
+        (
+            "ERR",
+            "unknown command 'EVALSHA', with args beginning with: ",
+        ),
+    ] {
+        assert!(
+            !from_code(SCRIPT, code, text).may_have_applied(),
+            "{code} {text}"
+        );
+    }
+    // After the first write of a script a server does not refuse others for these reasons.
+    for (code, text) in [
+        ("READONLY", "You can't write against a read only replica."),
+        ("NOREPLICAS", "Not enough good replicas to write."),
+    ] {
+        let text = format!("{text} {PLACE}");
+        assert!(!from_code(SCRIPT, code, &text).may_have_applied(), "{code}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 
 pub use self::digest::sha1hex;
-pub use self::plan::{Commands, MAX_DRIFT_MS, ScriptPlan};
+pub use self::plan::{Commands, Deviation, MAX_DRIFT_MS, Mend, ScriptMend, ScriptPlan};
 pub use self::transaction::{ScoreRange, Transaction, ZAddCondition};
 use crate::Result;
 
@@ -60,6 +60,8 @@ pub struct Script {
     pub effect: ScriptEffect,
     /// The same procedure as plain commands, for calls that allow it.
     pub plan: Option<ScriptPlan>,
+    /// What puts right a transaction that deviated from its plan; the script itself where there is nothing else.
+    pub mend: Option<ScriptMend>,
 }
 
 /// The Rust twin of a script's Lua text: keys and arguments as in the call, the reply as Lua would give it.
@@ -100,6 +102,7 @@ local function int(n) return string.format('%.0f', n) end
             needs_time: false,
             effect: ScriptEffect::Mutates,
             plan: None,
+            mend: None,
         }
     }
 
@@ -149,6 +152,16 @@ local function int(n) return string.format('%.0f', n) end
     #[must_use]
     pub const fn with_plan(mut self, plan: ScriptPlan) -> Self {
         self.plan = Some(plan);
+        self
+    }
+
+    /// States what is to be done where a transaction deviated from its plan. Default: the script is run after it.
+    ///
+    /// # Examples
+    /// See [`ScriptPlan`].
+    #[must_use]
+    pub const fn with_mend(mut self, mend: ScriptMend) -> Self {
+        self.mend = Some(mend);
         self
     }
 }

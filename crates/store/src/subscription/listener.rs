@@ -49,7 +49,7 @@ impl Listener {
             id,
             channels: request.channels.into_iter().collect(),
             patterns,
-            queue: Mutex::new(Queue::new(capacity)),
+            queue: Mutex::new(Queue::new(capacity, request.buffer_bytes)),
         })
     }
 

@@ -9,13 +9,16 @@ use bytes::Bytes;
 
 use super::item::{Gap, PubSubItem};
 
-/// The messages that wait for a listener. When it is full the oldest goes, and a gap takes its place.
+/// The messages that wait for a listener. When it is full, by number or by bytes, the oldest go, and a gap takes their place.
 ///
 /// Gaps lie before messages and not among them, and merge where all messages between them are gone: a listener that
 /// never reads costs its buffer and no more.
 #[derive(Debug)]
 pub(super) struct Queue {
     capacity: usize,
+    /// The bytes of all messages, and how many there may be unless it is a single message.
+    bytes: usize,
+    max_bytes: usize,
     messages: VecDeque<Waiting>,
     /// The gaps behind the last message.
     tail: Gaps,
@@ -37,6 +40,12 @@ struct Waiting {
     before: Gaps,
     channel: Bytes,
     payload: Bytes,
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.channel.len() + self.payload.len()
+    }
 }
 
 /// Gaps in one place.
@@ -68,9 +77,11 @@ impl Gaps {
 }
 
 impl Queue {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize, max_bytes: usize) -> Self {
         Self {
             capacity,
+            bytes: 0,
+            max_bytes,
             messages: VecDeque::new(),
             tail: Gaps::default(),
             phase: Phase::Pending,
@@ -91,9 +102,11 @@ impl Queue {
         if self.phase != Phase::Listening {
             return None;
         }
-        if self.messages.len() >= self.capacity
+        self.bytes += channel.len() + payload.len();
+        while (self.messages.len() >= self.capacity || self.bytes > self.max_bytes)
             && let Some(oldest) = self.messages.pop_front()
         {
+            self.bytes -= oldest.bytes();
             let next = self.messages.front_mut();
             let place = next.map_or(&mut self.tail, |next| &mut next.before);
             place.absorb(oldest.before);
@@ -135,10 +148,11 @@ impl Queue {
         if let Some(gap) = gaps.take_next() {
             return Poll::Ready(Some(PubSubItem::Gap(gap)));
         }
-        if let Some(Waiting {
-            channel, payload, ..
-        }) = self.messages.pop_front()
-        {
+        if let Some(message) = self.messages.pop_front() {
+            self.bytes -= message.bytes();
+            let Waiting {
+                channel, payload, ..
+            } = message;
             return Poll::Ready(Some(PubSubItem::Message { channel, payload }));
         }
         if self.phase == Phase::Ended {

@@ -20,6 +20,8 @@ pub struct SubscribeRequest {
     pub patterns: Vec<Bytes>,
     /// Messages that wait for the listener at most; see [`with_buffer`](Self::with_buffer).
     pub buffer: usize,
+    /// Bytes of the messages that wait for the listener at most; see [`with_buffer_bytes`](Self::with_buffer_bytes).
+    pub buffer_bytes: usize,
 }
 
 impl SubscribeRequest {
@@ -27,6 +29,8 @@ impl SubscribeRequest {
     pub const DEFAULT_BUFFER: usize = 1_024;
     /// The largest buffer; a larger number counts as this one.
     pub const MAX_BUFFER: usize = 1 << 20;
+    /// Bytes of waiting messages unless [told otherwise](Self::with_buffer_bytes): 16 MiB.
+    pub const DEFAULT_BUFFER_BYTES: usize = 16 << 20;
 
     /// Listens to one channel.
     ///
@@ -38,6 +42,7 @@ impl SubscribeRequest {
             channels: vec![name.into()],
             patterns: Vec::new(),
             buffer: Self::DEFAULT_BUFFER,
+            buffer_bytes: Self::DEFAULT_BUFFER_BYTES,
         }
     }
 
@@ -51,6 +56,7 @@ impl SubscribeRequest {
             channels: Vec::new(),
             patterns: vec![pattern.into()],
             buffer: Self::DEFAULT_BUFFER,
+            buffer_bytes: Self::DEFAULT_BUFFER_BYTES,
         }
     }
 
@@ -100,6 +106,25 @@ impl SubscribeRequest {
     #[must_use]
     pub fn with_buffer(mut self, messages: usize) -> Self {
         self.buffer = messages.clamp(1, Self::MAX_BUFFER);
+        self
+    }
+
+    /// How many bytes the messages may have together that wait for a slow listener, names of channels included; 16 MiB by
+    /// default.
+    ///
+    /// When there are more, the oldest messages go, as with [`with_buffer`](Self::with_buffer), whichever limit is reached
+    /// first. The latest message is kept whatever its size: a listener costs no more than this and one message.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::SubscribeRequest;
+    ///
+    /// let small = SubscribeRequest::channel("system:health_check").with_buffer_bytes(64 << 10);
+    /// assert_eq!(small.buffer_bytes, 65_536);
+    /// ```
+    #[must_use]
+    pub fn with_buffer_bytes(mut self, bytes: usize) -> Self {
+        self.buffer_bytes = bytes;
         self
     }
 }

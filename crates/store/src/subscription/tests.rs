@@ -69,6 +69,32 @@ fn the_oldest_goes_and_its_place_says_how_many() {
 }
 
 #[test]
+fn bytes_are_bounded_as_messages_are_and_the_latest_is_kept_whatever_its_size() {
+    let listeners = registry();
+    // A channel of one byte, and payloads of two: three bytes a message.
+    let mut slow = listen(&listeners, buffered(100).with_buffer_bytes(9));
+    for payload in ["11", "22", "33", "44", "55"] {
+        publish(&listeners, "c", payload);
+    }
+    assert_eq!(taken(&mut slow), ["[Subscribed]", "[2]", "33", "44", "55"]);
+    for payload in ["66", "longer than all", "77"] {
+        publish(&listeners, "c", payload);
+    }
+    assert_eq!(taken(&mut slow), ["[2]", "77"]);
+    publish(&listeners, "c", "88");
+    publish(&listeners, "c", "longer than all");
+    assert_eq!(taken(&mut slow), ["[1]", "longer than all"]);
+    for payload in ["11", "22", "33"] {
+        publish(&listeners, "c", payload);
+    }
+    assert_eq!(
+        taken(&mut slow),
+        ["11", "22", "33"],
+        "what was taken is free"
+    );
+}
+
+#[test]
 fn a_gap_that_was_told_begins_anew() {
     let listeners = registry();
     let mut slow = listen(&listeners, buffered(1));

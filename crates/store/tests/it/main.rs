@@ -3,6 +3,10 @@
 #[cfg(feature = "redis")]
 mod cluster;
 #[cfg(feature = "redis")]
+mod cuts;
+#[cfg(feature = "redis")]
+mod drops;
+#[cfg(feature = "redis")]
 mod equivalence;
 #[cfg(feature = "redis")]
 mod fake_cluster;
@@ -16,6 +20,8 @@ mod memory;
 mod mock;
 #[cfg(feature = "redis")]
 mod plans;
+#[cfg(feature = "redis")]
+mod scripts;
 #[cfg(feature = "redis")]
 mod servers;
 #[cfg(feature = "tls")]

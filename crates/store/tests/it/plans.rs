@@ -1,11 +1,18 @@
 //! Scripts with a plan on a real server: which calls go as plain commands, and that all others end as the script says.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use cachekit_keys::Key;
 use cachekit_store::{
-    Commands, ErrorKind, KeyExpiry, RedisStore, Reply, Script, ScriptCall, Store, StoreExt,
+    Commands, Deviation, ErrorKind, KeyExpiry, Mend, RedisStore, Reply, Script, ScriptCall, Store,
+    StoreExt,
 };
 use cachekit_testkit::{
     RawClient,
@@ -218,4 +225,153 @@ async fn a_frozen_server_is_given_up_at_the_deadline_and_carries_a_call_out_once
         );
     };
     assert!(found == "1" || found == "2", "{found:?}");
+}
+
+/// Counts, and takes the obstacle away; what is left to do then is in the second argument: a script, or one that fails.
+const COUNT: Script = Script::new(
+    "count",
+    "redis.call('INCRBY', KEYS[1], 100) redis.call('DEL', KEYS[2]) return 2",
+)
+.with_plan(plan_count)
+.with_mend(mend_count);
+
+const MARK: Script = Script::new("mark", "redis.call('INCRBY', KEYS[1], 10) return 3");
+const FAIL: Script = Script::new("fail", "return redis.error_reply('WRONGTYPE it is')");
+
+fn plan_count(commands: &mut dyn Commands, keys: &[Key], args: &[Bytes], _: u64) -> Option<Reply> {
+    commands.add(&[b"INCRBY", keys[0].as_bytes(), b"1"]);
+    if &args[0][..] == b"attempt" {
+        commands.attempt(&[b"LPUSH", keys[0].as_bytes(), b"x"]);
+    }
+    commands.expect(&[b"DEL", keys[1].as_bytes()], 0);
+    Some(Reply::Integer(1))
+}
+
+fn mend_count(keys: &[Key], args: &[Bytes], deviation: Deviation) -> Vec<Mend> {
+    let call = || ScriptCall::new(vec![keys[0].clone()], Vec::new());
+    let mut mends = Vec::new();
+    if deviation.unexpected || deviation.failed || deviation.untimely {
+        mends.push(Mend::vital(MARK, call()));
+    }
+    match &args[0][..] {
+        b"optional" => mends.push(Mend::optional(FAIL, call())),
+        b"vital" => mends.push(Mend::vital(FAIL, call())),
+        _ => {}
+    }
+    mends
+}
+
+fn count((count, obstacle): &(Key, Key), how: &'static str) -> ScriptCall {
+    ScriptCall::new(vec![count.clone(), obstacle.clone()], vec![how.into()])
+}
+
+async fn obstruct(store: &RedisStore, keys: &(Key, Key)) {
+    let minute = cachekit_keys::Ttl::seconds(60);
+    store.set_ttl(&keys.1, "x".into(), minute).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deviation_is_followed_by_its_mends_and_not_by_the_script() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let (plain, unexpected, failed) = (keys(), keys(), keys());
+    obstruct(&store, &unexpected).await;
+    let calls = [
+        count(&plain, ""),
+        count(&unexpected, "optional"),
+        count(&failed, "attempt"),
+    ];
+    let replies = store.run_script(&COUNT, &calls).await.unwrap();
+    assert_eq!(replies, vec![Reply::Integer(1); 3]);
+    assert_eq!(counted(&store, &plain).await.unwrap(), "1");
+    assert_eq!(counted(&store, &unexpected).await.unwrap(), "11");
+    assert_eq!(counted(&store, &failed).await.unwrap(), "11");
+}
+
+#[tokio::test]
+async fn a_mend_that_has_to_be_done_and_fails_is_the_calls_error() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let (store, keys) = (RedisStore::connect(server.url()).await.unwrap(), keys());
+    obstruct(&store, &keys).await;
+    let error = store.run_script(&COUNT, &[count(&keys, "vital")]).await;
+    let error = error.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.may_have_applied()),
+        (ErrorKind::WrongType, true)
+    );
+}
+
+#[tokio::test]
+async fn a_time_that_was_far_off_is_noticed_in_every_transaction() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let shift = Arc::new(AtomicI64::new(0));
+    let read = Arc::clone(&shift);
+    let now = || i64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let guess = move || u64::try_from(now() + read.load(Ordering::Relaxed)).unwrap();
+    let store = RedisStore::builder(server.url()).guessed_time(guess);
+    let (store, keys) = (store.connect().await.unwrap(), keys());
+    let call = [count(&keys, "")];
+    for (shift_ms, expected) in [(0, "1"), (-7_200_000, "12"), (0, "13"), (60_000, "24")] {
+        shift.store(shift_ms, Ordering::Relaxed);
+        store.run_script(&COUNT, &call).await.unwrap();
+        assert_eq!(
+            counted(&store, &keys).await.unwrap(),
+            expected,
+            "{shift_ms}"
+        );
+    }
+}
+
+/// A script whose text no server knows.
+fn unknown() -> Script {
+    let text = format!("return 2 -- {:016x}", fastrand::u64(..));
+    Script::new("unknown", Box::leak(text.into_boxed_str())).with_plan(plan)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_and_a_script_that_the_server_does_not_know_share_one_deadline() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let proxy = Proxy::start(server.url()).await.unwrap();
+    let patience = Duration::from_millis(1_000);
+    let store = RedisStore::builder(&proxy.url()).request_timeout(patience);
+    let (store, keys) = (store.connect().await.unwrap(), keys());
+    obstruct(&store, &keys).await;
+    proxy.delay(Duration::ZERO, Duration::from_millis(700));
+    let start = tokio::time::Instant::now();
+    let error = store.run_script(&unknown(), &[call(&keys)]).await;
+    let (error, took) = (error.unwrap_err(), start.elapsed());
+    assert_eq!(
+        (error.kind(), error.may_have_applied()),
+        (ErrorKind::Timeout, true)
+    );
+    assert!(took < patience + Duration::from_millis(350), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_waits_for_all_the_steps_of_a_call() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let proxy = Proxy::start(server.url()).await.unwrap();
+    let store = RedisStore::builder(&proxy.url()).request_timeout(Duration::from_secs(20));
+    let (store, keys) = (store.connect().await.unwrap(), keys());
+    obstruct(&store, &keys).await;
+    proxy.delay(Duration::ZERO, Duration::from_millis(200));
+    let (caller, script, calls) = (store.clone(), unknown(), [call(&keys)]);
+    let run = tokio::spawn(async move { caller.run_script(&script, &calls).await });
+    let direct = RedisStore::connect(server.url()).await.unwrap();
+    while counted(&direct, &keys).await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    store.close().await;
+    assert!(run.is_finished());
+    assert_eq!(run.await.unwrap().unwrap(), [Reply::Integer(2)]);
 }

@@ -16,7 +16,7 @@ use cachekit_store::{
 use cachekit_testkit::{
     RawClient,
     conformance::{self, RedisSubject},
-    server::{Kind, Server, SharedServer},
+    server::{Kind, Server, SharedServer, acl::AclUser},
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(400);
@@ -58,6 +58,38 @@ async fn conformance_on_redis_8() {
 #[tokio::test(flavor = "multi_thread")]
 async fn conformance_on_valkey_8() {
     conformance_on(Kind::Valkey8).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance_as_a_user_with_the_rights_of_the_kit() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let user = AclUser::create(server.url(), &["t*"], &["*"]).unwrap();
+    let builder = RedisStore::builder(server.url()).user(user.name(), user.password());
+    let subject = RedisSubject::new(builder, server.url()).await.unwrap();
+    conformance::run(Arc::new(subject)).await;
+}
+
+#[tokio::test]
+async fn a_store_that_was_built_while_its_server_was_down_works_when_it_is_there() {
+    let Some(mut server) = Server::start(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    server.kill().await.unwrap();
+    let store = RedisStore::builder(&server.url())
+        .request_timeout(REQUEST_TIMEOUT)
+        .build()
+        .unwrap();
+    let key = key("early");
+    for _ in 0..3 {
+        let error = store.set(&key, "v".into(), ttl()).await.unwrap_err();
+        assert!(error.is_retryable() && !error.may_have_applied(), "{error}");
+    }
+    server.restart().await.unwrap();
+    recovered(&store).await;
+    assert!(store.set(&key, "v".into(), ttl()).await.unwrap());
+    assert_eq!(store.get(&key).await.unwrap().unwrap(), "v");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use cachekit_store::{Error, ErrorKind, RedisStore, SetOptions, Store};
 use cachekit_testkit::{
     RawClient,
     conformance::{self, RedisSubject},
-    server::{Certificates, ClientAuth, Kind, TlsServer},
+    server::{Certificates, ClientAuth, Kind, TlsServer, acl::AclUser},
 };
 use tokio::{
     io::{AsyncReadExt, copy_bidirectional},
@@ -85,6 +85,19 @@ async fn conformance_over_tls_on_redis_7() {
 #[tokio::test(flavor = "multi_thread")]
 async fn conformance_over_tls_on_valkey_8() {
     conformance_over_tls_on(Kind::Valkey8).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance_over_tls_as_a_user_with_the_rights_of_the_kit() {
+    let Some(server) = TlsServer::start(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let user = AclUser::create(&server.plain_url(), &["t*"], &["*"]).unwrap();
+    let builder = RedisStore::builder(&server.url())
+        .tls_ca(server.certificates().ca_pem())
+        .user(user.name(), user.password());
+    let subject = RedisSubject::new(builder, &server.plain_url()).await;
+    conformance::run(Arc::new(subject.unwrap())).await;
 }
 
 #[tokio::test]

@@ -34,7 +34,10 @@ pub const SCRIPT_COMMANDS: &[&str] = &[
     "del",
     "exists",
     "getdel",
-    "incrby", // values
+    "incrby",
+    "getrange",
+    "setrange",
+    "strlen", // values
     "hget",
     "hgetall",
     "hset",
@@ -62,7 +65,7 @@ pub const PUBSUB_COMMANDS: &[&str] = &[
 ];
 
 /// What a client of a cluster sends beside.
-pub const CLUSTER_COMMANDS: &[&str] = &["cluster|slots", "asking"];
+pub const CLUSTER_COMMANDS: &[&str] = &["cluster|slots", "cluster|info", "cluster|myid", "asking"];
 
 /// What a client says of itself. Servers before 7.2 do not know `SETINFO`, and such a rule is an error there.
 pub const COURTESY_COMMANDS: &[&str] = &["client|setinfo", "client|setname"];

@@ -3,7 +3,9 @@
 //! An index is a sorted set. A member is a key's name as its writer knows it, which a layer may change on the way to the
 //! store: so members are arguments, and are not read off `KEYS`. A member's score is when the key expires, in milliseconds
 //! since the Unix epoch by the server's clock, and always more than the score that it had: so every write changes the
-//! score, which thereby serves as the member's version. What an index holds and when it loses it is decided here alone.
+//! score, which thereby serves as the member's version where a clearing takes several steps, on a cluster. On one server the
+//! plain commands of [`plan`] raise a score only as far as the expiry, by an estimate of the server's time that is at most
+//! ten seconds off; a clearing is one step there. What an index holds and when it loses it is decided in this module alone.
 
 mod clear;
 mod plan;

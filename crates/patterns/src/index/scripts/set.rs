@@ -15,7 +15,9 @@ use crate::lease::end_lease;
 /// trim from each index, the condition (`NX`, `XX` or nothing), and the member that names the key.
 ///
 /// This is what a service runs all day, and leaner than [`SET_MANY`] with one key. Each index comes before the value, so that
-/// an index which cannot be written leaves no value without one.
+/// an index which cannot be written leaves no value without one. The plan cannot stop there: where an index holds another
+/// type, which only another program can bring about, the value stays for its life, and the call fails. So does every clearing
+/// by that index: nobody is told that the value is gone.
 pub(in crate::index) const SET: Script = Script::new(
     "index_set",
     concat!(
@@ -27,7 +29,8 @@ pub(in crate::index) const SET: Script = Script::new(
 )
 .with_body(set)
 .with_time()
-.with_plan(plan::set);
+.with_plan(plan::set)
+.with_mend(plan::mend_set);
 
 /// Writes many values and enters their keys into indices; answers 1, or with a condition for each key whether it was met.
 ///
@@ -44,7 +47,8 @@ pub(in crate::index) const SET_MANY: Script = Script::new(
 )
 .with_body(set_many)
 .with_time()
-.with_plan(plan::set_many);
+.with_plan(plan::set_many)
+.with_mend(plan::mend_set_many);
 
 /// Enters keys into one index; answers how many.
 ///

@@ -66,7 +66,7 @@ fn current(tx: &mut dyn Transaction, key: &Key) -> Result<Current> {
 }
 
 /// What `MGET` finds.
-fn text(tx: &mut dyn Transaction, key: &Key) -> Result<Option<Bytes>> {
+pub(super) fn text(tx: &mut dyn Transaction, key: &Key) -> Result<Option<Bytes>> {
     match current(tx, key)? {
         Current::Bytes(bytes) => Ok(Some(bytes)),
         _ => Ok(None),

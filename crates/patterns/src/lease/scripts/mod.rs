@@ -18,6 +18,7 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use cachekit_store::{Result, Transaction};
 
+use self::lease::Lease;
 pub(super) use self::{
     fill::FILL,
     release::{RELEASE, RENEW},
@@ -27,6 +28,23 @@ pub(super) use self::{
 
 /// What stands before the companion's name, `ck:lease:`, is as long as this.
 const PREFIX: usize = 9;
+
+/// The lease of a writer, who has seen nothing, and whose end others may wait for.
+pub(crate) fn mark(token: &[u8], word: &[u8]) -> Bytes {
+    let lease = Lease {
+        is_awaited: true,
+        token,
+        seen: b"",
+        expiry: b"",
+        word,
+    };
+    lease.to_bytes()
+}
+
+/// The holder's token and the word of the last clearing by pattern in a lease.
+pub(crate) fn read_mark(lease: &[u8]) -> Option<(&[u8], &[u8])> {
+    Lease::read(lease).map(|lease| (lease.token, lease.word))
+}
 
 /// `end.lua` in Rust.
 pub(crate) fn end_lease(tx: &mut dyn Transaction, lease: &Key) -> Result<()> {

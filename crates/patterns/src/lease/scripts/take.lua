@@ -1,6 +1,8 @@
 local n = tonumber(ARGV[1])
 local found, word, first = find(n, ARGV[2] ~= '')
 local others = find_others(n, found)
+local writes = redis.call('MGET', unpack(KEYS, first, first + n - 1))
+first = first + n
 local now_ms, life = math.floor(now / 1000), tonumber(ARGV[4])
 local answers, granted, entries = {now}, {}, {}
 
@@ -37,6 +39,8 @@ for i = 1, n do
     answers[i + 1] = 0
   elseif current and digest ~= ARGV[4 + n + i] then
     answers[i + 1] = {current, redis.call('PTTL', KEYS[i])}
+  elseif writes[i] then
+    answers[i + 1] = {writes[i]}
   elseif is_held(i) then
     answers[i + 1] = {redis.call('PTTL', KEYS[n + i])}
   else

@@ -5,16 +5,19 @@ use cachekit_keys::Key;
 use cachekit_store::{Expiration, KeyExpiry, Reply, Result, Script, SetOptions, Transaction};
 
 use super::{
-    found::{Current, Found},
+    found::{Current, Found, text},
     lease::Lease,
 };
-use crate::index::{Entering, argument, enter, life, parsed, parsed_number as number};
+use crate::index::{
+    Entering, argument, enter, life, parsed, parsed_number as number, wrong_arguments,
+};
 
 /// Takes the leases of keys whose bytes are still those that the caller has seen, or are gone. Answers the time in
 /// microseconds, and then for each key: 1 where its lease is the caller's now; the bytes and their PTTL where they are others;
-/// the lease's PTTL alone where someone holds it, who is told that somebody waits; 0 where the key is of another type.
+/// the unpersisted write alone where there is one, which is newer than what anybody could load; the lease's PTTL alone where
+/// someone holds it, who is told that somebody waits; 0 where the key is of another type.
 ///
-/// `KEYS`: n values' keys, their leases', perhaps that of a word, then the indices. `ARGV`: n, something where there is the key
+/// `KEYS`: n values' keys, their leases', perhaps that of a word, then their unpersisted writes', then the indices. `ARGV`: n, something where there is the key
 /// of a word, the leases' TTL in milliseconds, how long the keys stay in the indices, in milliseconds, and then for each key its
 /// token, for each the digest of the bytes that the caller has seen (empty for none), and for each the member that names it in
 /// the indices.
@@ -37,6 +40,12 @@ const FIRST: usize = 4;
 fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
     let n = number(args, 0)?;
     let found = Found::read(tx, keys, n, !argument(args, 1)?.is_empty())?;
+    let (unpersisted, indices) = found
+        .indices
+        .split_at_checked(n)
+        .ok_or_else(wrong_arguments)?;
+    let writes = unpersisted.iter().map(|key| text(tx, key));
+    let writes: Vec<Option<Bytes>> = writes.collect::<Result<_>>()?;
     let (ttl, stay) = (life(parsed(args, 2)?)?, parsed(args, 3)?);
     let mut answers = vec![Reply::Integer(i64::try_from(tx.now()).unwrap_or(i64::MAX))];
     let (mut granted, mut entries) = (Vec::new(), Vec::new());
@@ -55,6 +64,8 @@ fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
         {
             let left = millis(tx.pttl(key)?);
             answers.push(Reply::Array(vec![Reply::Bytes(bytes.clone()), left]));
+        } else if let Some(write) = &writes[i] {
+            answers.push(Reply::Array(vec![Reply::Bytes(write.clone())]));
         } else if is_held(tx, &found, i)? {
             let left = millis(tx.pttl(&found.leases[i])?);
             answers.push(Reply::Array(vec![left]));
@@ -81,7 +92,7 @@ fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
         }
     }
     if !granted.is_empty() {
-        for index in found.indices {
+        for index in indices {
             enter(tx, index, &entries, 0)?;
         }
         for (lease, bytes) in granted {

@@ -56,6 +56,7 @@ impl<'s> Lessee<'s> {
                     }
                     Taken::Held { left } => format!("held {}", left.as_secs_f64() > 50.0),
                     Taken::Granted => "granted".to_owned(),
+                    Taken::Unpersisted(write) => format!("unpersisted {write:?}"),
                     Taken::OtherType => "other type".to_owned(),
                 }
             }

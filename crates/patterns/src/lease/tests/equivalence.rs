@@ -82,8 +82,14 @@ fn keys(draw: &mut Draw, n: usize) -> Vec<usize> {
     draw.call_keys(2 * n + more)
 }
 
+/// The same with as many unpersisted writes before the indices.
+fn keys_with_writes(draw: &mut Draw, n: usize) -> Vec<usize> {
+    let more = draw.rng().usize(1..=3).min(8 - 3 * n);
+    draw.call_keys(3 * n + more)
+}
+
 fn take(draw: &mut Draw) -> Call {
-    let n = draw.rng().usize(1..=3);
+    let n = draw.rng().usize(1..=2);
     let mut args = vec![n.to_string().into(), word(draw), ttl(draw), ttl(draw)];
     args.extend((0..n).map(|_| token(draw)));
     args.extend((0..n).map(|_| match draw.rng().bool() {
@@ -91,7 +97,7 @@ fn take(draw: &mut Draw) -> Call {
         false => Blob::from(""),
     }));
     args.extend((0..n).map(|_| draw.member()));
-    let keys = keys(draw, n);
+    let keys = keys_with_writes(draw, n);
     Call { keys, args }
 }
 

@@ -8,4 +8,5 @@ mod many;
 mod outages;
 mod processes;
 mod support;
+mod through;
 mod traffic;

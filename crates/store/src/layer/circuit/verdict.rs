@@ -43,6 +43,7 @@ impl Verdict {
             | ErrorKind::Closed
             | ErrorKind::NotFound
             | ErrorKind::LoadFailed
+            | ErrorKind::WriteFailed
             | ErrorKind::Unexpected => Self::Silent,
         }
     }

@@ -8,6 +8,9 @@
 //! Messages do not pass through the task: the connection's own task hands them to the listeners, which never makes it
 //! wait. So a slow listener costs nobody else anything, and nothing is buffered but in the listeners' bounded queues.
 //!
+//! In a cluster a node passes messages on to the others only while they count it among themselves, and answers all the same
+//! when they do not. So it is looked after: one that has left is left.
+//!
 //! The connection is kept while somebody listens, and for a minute after that.
 
 mod desk;
@@ -28,8 +31,8 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, task::AbortHandle};
 
-use self::{desk::Desk, endpoint::Endpoints};
-use super::dial::Dialer;
+use self::desk::Desk;
+pub(super) use self::endpoint::{Endpoints, Standing};
 use crate::{
     Error, ErrorKind, Observers, Result, SubscribeRequest, Subscription,
     subscription::listeners::Listeners,
@@ -67,13 +70,15 @@ pub(super) struct Hub {
 
 /// What the hub shares with its task.
 struct Shared {
-    endpoints: Box<Endpoints>,
+    endpoints: Box<dyn Endpoints>,
     options: HubOptions,
     listeners: Arc<Listeners>,
     desk: Arc<Desk>,
     place: Mutex<Place>,
     /// Failures in a row, for the back-off. It outlives the task, which ends when nobody listens.
     failures: AtomicU32,
+    /// The node that was left last, because messages did not reach it.
+    avoided: Mutex<Option<String>>,
     /// Connections made so far, to tell the messages of one from those of another.
     sources: AtomicU64,
 }
@@ -88,10 +93,7 @@ struct Place {
 impl Hub {
     /// A hub that connects to one of the servers that `endpoints` names at the moment, whichever can be reached. In a
     /// cluster any node will do: messages reach all of them.
-    pub(super) fn new(
-        options: HubOptions,
-        endpoints: impl Fn() -> Vec<Dialer> + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) fn new(options: HubOptions, endpoints: impl Endpoints + 'static) -> Self {
         let desk = Arc::new(Desk::default());
         let told = Arc::clone(&desk);
         let unwanted = Box::new(move |names| told.look_at(names));
@@ -102,6 +104,7 @@ impl Hub {
             desk,
             place: Mutex::default(),
             failures: AtomicU32::new(0),
+            avoided: Mutex::default(),
             sources: AtomicU64::new(0),
         };
         Self {

@@ -15,12 +15,13 @@ use futures_util::future::join_all;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::{sync::Notify, time::timeout};
 
-use super::{HubOptions, desk::Refused};
+use super::{HubOptions, Standing, desk::Refused};
 use crate::{
     ConnectionState, Error, ErrorKind, Event, Observer, Observers, Result,
     redis::{
         dial::{Dialer, Wire},
         error::call_error,
+        reply::is_down,
         request::Operation,
     },
     subscription::{
@@ -39,7 +40,7 @@ const SUBSCRIBE: Operation = Operation::read("subscribe");
 pub(super) struct Session {
     wire: Wire,
     signals: Arc<Signals>,
-    address: String,
+    pub(super) address: String,
     /// Its number among the connections of the hub.
     pub(super) source: u64,
     /// How long an answer may take while nothing at all is heard.
@@ -128,6 +129,32 @@ impl Session {
             Ok(_) | Err(Failure::Refused(_)) => Ok(()),
             Err(Failure::Lost(error)) => Err(error),
         }
+    }
+
+    /// What the server says of itself as a node of a cluster; `None` where it tells nothing, for want of a permission. `Err`
+    /// means that the connection is gone.
+    pub(super) async fn standing(&self) -> Result<Option<Standing>> {
+        let mut connection = self.wire.connection.clone();
+        let mut questions = redis::pipe();
+        questions
+            .cmd("CLUSTER")
+            .arg("MYID")
+            .cmd("CLUSTER")
+            .arg("INFO");
+        let answer = connection.send_packed_commands(&questions, 0, 2);
+        let answers = match self.answered(answer).await {
+            Ok(answers) => answers,
+            Err(Failure::Refused(_)) => return Ok(None),
+            Err(Failure::Lost(error)) => return Err(error),
+        };
+        let [Value::BulkString(id), info] = &answers[..] else {
+            return Ok(None);
+        };
+        Ok(Some(Standing {
+            address: self.address.clone(),
+            id: String::from_utf8_lossy(id).into_owned(),
+            is_down: is_down(info),
+        }))
     }
 
     /// Asks for names; answers those that the server refuses. `Err` means that the connection is gone.

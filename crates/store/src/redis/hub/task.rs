@@ -12,7 +12,7 @@ use futures_util::{
     FutureExt,
     future::{Either, select},
 };
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::{Shared, endpoint::shuffled, session::Session};
 use crate::{Error, ErrorKind, Event, Observer, Result, subscription::listeners::Name};
@@ -59,6 +59,7 @@ impl Shared {
             shared: self,
             session: self.connect().await?,
             wired: HashSet::default(),
+            was_down: false,
         };
         serving.begin().await?;
         let began = Instant::now();
@@ -76,7 +77,8 @@ impl Shared {
     /// A connection to the first server that takes one.
     async fn connect(&self) -> Result<Session> {
         let mut failure = None;
-        for dialer in shuffled(&*self.endpoints) {
+        let avoided = self.avoided.lock().clone();
+        for dialer in shuffled(&*self.endpoints, avoided.as_deref()) {
             let source = self.sources.fetch_add(1, Ordering::Relaxed);
             match Session::open(dialer, &self.options, &self.listeners, source).await {
                 Ok(session) => return Ok(session),
@@ -114,6 +116,8 @@ struct Serving<'a> {
     session: Session,
     /// The names that the server has confirmed.
     wired: HashSet<Name, RandomState>,
+    /// Whether the node counted the cluster as down when it was asked last.
+    was_down: bool,
 }
 
 impl Serving<'_> {
@@ -165,6 +169,7 @@ impl Serving<'_> {
                 Cause::Check if self.is_idle(&mut idle_since) && self.shared.retire() => {
                     return End::Idle;
                 }
+                Cause::Check if self.shared.endpoints.are_nodes() => self.look_after_node().await,
                 Cause::Check => self.listen_for_life(&mut heard).await,
             };
             if outcome.is_err() {
@@ -224,6 +229,25 @@ impl Serving<'_> {
             self.session.ping().await?;
         }
         *heard = self.session.heard();
+        Ok(())
+    }
+
+    /// Asks the node how it stands in its cluster, which is a sign of life too. `Err` where messages do not reach it, and where
+    /// it has been cut off from the others and is back: what was sent meanwhile has not reached it.
+    async fn look_after_node(&mut self) -> Result<()> {
+        let Some(standing) = self.session.standing().await? else {
+            return Ok(());
+        };
+        let is_back = self.was_down && !standing.is_down;
+        self.was_down = standing.is_down;
+        // Nobody is to wait for a subscription because another node is slow.
+        let disowned = self.shared.endpoints.disown(standing);
+        let disowned = timeout(self.shared.options.request_timeout, disowned).await;
+        if is_back || disowned == Ok(true) {
+            *self.shared.avoided.lock() = Some(self.session.address.clone());
+            return Err(Error::new(ErrorKind::Unavailable, "subscribe")
+                .with_detail("the node is cut off from its cluster"));
+        }
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     course::{Course, Target},
+    peers::Peers,
     refusal::Refusal,
     view::{Core, Node, View},
 };
@@ -15,7 +16,7 @@ use crate::{
     Error, ErrorKind, Observers, Result,
     redis::{
         address::Address,
-        dial::{DialOptions, Dialer},
+        dial::DialOptions,
         error::unexpected_reply,
         inflight::InFlight,
         reply::accepted,
@@ -66,11 +67,9 @@ impl Cluster {
             .map(drop)
     }
 
-    /// The ways to the nodes of the moment, for connections of another kind: to the seeds while no layout is known, and to
-    /// none when the cluster is dropped.
-    pub(in crate::redis) fn dialers(&self) -> impl Fn() -> Vec<Dialer> + Send + Sync + use<> {
-        let core = Arc::downgrade(&self.core);
-        move || core.upgrade().map_or_else(Vec::new, |core| core.dialers())
+    /// The nodes of the moment, for connections of another kind.
+    pub(in crate::redis) fn peers(&self) -> Peers {
+        Peers(Arc::downgrade(&self.core))
     }
 
     /// Sends one command to the node that serves `slot`, or to the first node that can be reached; a server's refusal is

@@ -104,6 +104,20 @@ impl fmt::Debug for Layout {
     }
 }
 
+/// Whether a reply of `CLUSTER SLOTS` names the node of this id, as a primary or a replica; `None` where it names no node at
+/// all, as that of a node which was reset.
+pub(super) fn lists(reply: &Value, id: &str) -> Option<bool> {
+    let entries = array(reply)?;
+    let nodes = entries.iter().filter_map(|entry| array(entry)?.get(2..));
+    let mut ids = nodes
+        .flatten()
+        .filter_map(|node| text(array(node)?.get(2)?));
+    match entries.is_empty() {
+        true => None,
+        false => Some(ids.any(|other| other == id)),
+    }
+}
+
 fn array(value: &Value) -> Option<&[Value]> {
     match value {
         Value::Array(values) | Value::Set(values) => Some(values),

@@ -144,15 +144,21 @@ impl Core {
     }
 
     async fn ask(&self, node: Arc<Node>) -> Result<Layout> {
+        let slots = self.slots_of(&node).await?;
+        Layout::read(&slots, &node.address).ok_or_else(|| unexpected_reply(LOOK))
+    }
+
+    /// The reply of a node to `CLUSTER SLOTS`.
+    pub(super) async fn slots_of(&self, node: &Node) -> Result<redis::Value> {
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
         // Longer than a call's deadline, so that impatient callers do not keep a slow cluster from being seen.
         let deadline = Instant::now() + self.dial.timeout + self.request_timeout;
         let reply = node.link.send(LOOK, &command, deadline).await?;
-        if let redis::Value::ServerError(error) = &reply {
-            return Err(server_error(LOOK, error));
+        match &reply {
+            redis::Value::ServerError(error) => Err(server_error(LOOK, error)),
+            _ => Ok(reply),
         }
-        Layout::read(&reply, &node.address).ok_or_else(|| unexpected_reply(LOOK))
     }
 
     pub(super) fn stop_looking(&self) {

@@ -1,7 +1,8 @@
 //! The way of a command to its node of a cluster.
 //!
 //! A cluster's keys lie in 16 384 slots, each served by one primary. [`layout`] reads who serves what, [`view`] holds
-//! one [`Link`](super::link::Link) a node, and [`look`] keeps both up to date. [`refusal`] reads the answers by which a node
+//! one [`Link`](super::link::Link) a node, and [`look`] keeps both up to date. [`peers`]
+//! tells the hub which nodes messages reach. [`refusal`] reads the answers by which a node
 //! says that a command belongs elsewhere, [`cluster`] takes one command to where it belongs, [`batch`] many at once, and
 //! [`walk`] goes over all nodes.
 //!
@@ -13,6 +14,7 @@ mod cluster;
 mod course;
 mod layout;
 mod look;
+mod peers;
 mod refusal;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use redis::{ServerError, Value};
 
-use crate::redis::{address::Address, error::is_of_a_script};
+use crate::redis::{address::Address, error::is_refusal};
 
 /// Why a node did not run a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,8 @@ impl Refusal {
     }
 
     fn of(error: &ServerError, asked: &Address) -> Option<Self> {
-        if error.details().is_some_and(is_of_a_script) {
+        // A script may return an error of the same code after it wrote.
+        if !is_refusal(error.code(), error.details().unwrap_or_default()) {
             return None;
         }
         let target = || {

@@ -1,6 +1,7 @@
 //! The Redis store on a cluster: the conformance cases, and what happens when slots move and nodes fail.
 
 mod calls;
+mod messages;
 mod moves;
 mod nodes;
 

@@ -59,7 +59,11 @@ fn other_errors_are_answers() {
         "MOVED 1 nowhere",
         "MOVED 1 10.0.0.1:0",
         "ASK 1 10.0.0.1:port",
+        "MOVED far 10.0.0.1:6381",
         "TRYAGAIN no node said this script: 33bdd, on @user_script:1.",
+        "TRYAGAIN later",
+        "CLUSTERDOWN so a script says",
+        "NOSCRIPT of mine",
     ] {
         assert_eq!(refusal(line), None, "{line}");
     }

@@ -1,0 +1,303 @@
+//! Claims: taking what is due, and ending that in one way or another.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cachekit_keys::Key;
+use cachekit_store::{Reply, Result, Script, ScriptCall};
+
+use super::{
+    barrier::member_key,
+    queue::{Queue, ShardKeys, letter_of, millis, parts, signed, unsigned, write_of},
+    scripts::{ACK, BEGIN, CLAIM, GIVE_UP, RETRY},
+    slots::Later,
+};
+use crate::{
+    index::{BATCH, number, unexpected},
+    lease::lease_of,
+};
+
+/// How long the reason of a dead letter may be.
+const REASON: usize = 512;
+
+/// What one look brought.
+pub(super) struct Look {
+    pub(super) claims: Vec<Claim>,
+    /// The time until something is due, as far as is known.
+    pub(super) next: Option<Duration>,
+}
+
+/// Keys of one shard that were claimed together.
+pub(super) struct Claim {
+    pub(super) shard: ShardKeys,
+    /// When, by the shard's clock, in milliseconds.
+    pub(super) at: u64,
+    /// What tells this claim from others.
+    pub(super) score: u64,
+    pub(super) keys: Vec<Key>,
+}
+
+/// A claimed write as it was when the attempt began.
+pub(super) enum Begun {
+    Bytes(Bytes),
+    /// The batch has no room for it.
+    Later,
+    Missing,
+}
+
+/// A claimed write that is persisted.
+pub(super) struct Done<'k> {
+    pub(super) key: &'k Key,
+    pub(super) sequence: Bytes,
+    pub(super) count: u32,
+}
+
+/// A claimed write that is to be tried again.
+pub(super) struct Again<'k> {
+    pub(super) key: &'k Key,
+    /// Empty for whichever is there.
+    pub(super) sequence: Bytes,
+    pub(super) pause: Duration,
+    /// How many attempts there were; `None` for as many as are counted.
+    pub(super) attempts: Option<u32>,
+}
+
+/// What ending a claim has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The claim was over, or the write gone.
+    Nothing,
+    Done,
+    /// A newer write has come, which is in the queue again.
+    Newer,
+}
+
+impl Queue {
+    /// Claims up to so many keys, and with `is_all` those too that are not due yet.
+    pub(super) async fn claim(&self, most: usize, is_all: bool) -> Result<Look> {
+        if !self.clustered {
+            let shards = vec![self.shard_keys(None)];
+            let mut looks = self.claim_in(shards, most, is_all).await?;
+            let (claim, next, _) = looks.pop().ok_or_else(|| unexpected(&CLAIM))?;
+            return Ok(Look {
+                claims: vec![claim],
+                next,
+            });
+        }
+        let taken = self.take_slots(is_all).await?;
+        if taken.slots.is_empty() {
+            return Ok(Look {
+                claims: Vec::new(),
+                next: taken.next,
+            });
+        }
+        let each = most.div_ceil(taken.slots.len());
+        let shards = taken.slots.iter().map(|slot| self.shard_keys(Some(*slot)));
+        let looks = self.claim_in(shards.collect(), each, is_all).await?;
+        let mut look = Look {
+            claims: Vec::new(),
+            next: None,
+        };
+        let mut later = Vec::with_capacity(looks.len());
+        for (slot, (claim, next, letters)) in taken.slots.iter().zip(looks) {
+            later.push((
+                *slot,
+                match next {
+                    Some(next) => Later::In(next),
+                    None if letters > 0 => Later::OnlyLetters,
+                    None => Later::Empty,
+                },
+            ));
+            look.next = look.next.into_iter().chain(next).min();
+            look.claims.push(claim);
+        }
+        look.next = look.next.into_iter().chain(taken.next).min();
+        self.settle_slots(&taken, &later).await?;
+        Ok(look)
+    }
+
+    /// Claims in each shard; answers the time until more is due there, and how many dead letters there are, too.
+    async fn claim_in(
+        &self,
+        shards: Vec<ShardKeys>,
+        most: usize,
+        is_all: bool,
+    ) -> Result<Vec<(Claim, Option<Duration>, u64)>> {
+        let options = &self.options;
+        let args = vec![
+            number(most as u64),
+            number(millis(options.claim)),
+            number(self.window_ms()),
+            number(millis(options.longest_hold())),
+            number(u64::from(is_all)),
+        ];
+        let call = |shard: &ShardKeys| {
+            let keys = [&shard.due, &shard.held, &shard.waiting, &shard.dead];
+            ScriptCall::new(keys.into_iter().cloned().collect(), args.clone())
+        };
+        let calls: Vec<ScriptCall> = shards.iter().map(call).collect();
+        let replies = self.store.run_script(&CLAIM, &calls).await?;
+        let mut looks = Vec::with_capacity(shards.len());
+        for (shard, reply) in shards.into_iter().zip(replies) {
+            let mut reply = parts(&CLAIM, reply)?;
+            let at = |place: usize| unsigned(&CLAIM, reply.get(place));
+            let (now, score) = (at(0)?.unwrap_or_default(), at(1)?.unwrap_or_default());
+            let next = at(2)?.map(|next| Duration::from_millis(next.saturating_sub(now)));
+            let letters = at(3)?.unwrap_or_default();
+            let mut keys = Vec::new();
+            let Some(Reply::Array(members)) = reply.pop() else {
+                return Err(unexpected(&CLAIM));
+            };
+            for member in members {
+                let Reply::Bytes(member) = member else {
+                    return Err(unexpected(&CLAIM));
+                };
+                keys.push(member_key(member)?);
+            }
+            let claim = Claim {
+                shard,
+                at: now,
+                score,
+                keys,
+            };
+            looks.push((claim, next, letters));
+        }
+        Ok(looks)
+    }
+
+    /// Begins an attempt of each key of a claim, for so many bytes.
+    pub(super) async fn begin(&self, claim: &Claim, bytes: usize) -> Result<Vec<Begun>> {
+        let writes = claim.keys.iter().map(write_of).collect::<Result<_>>()?;
+        let call = ScriptCall::new(writes, vec![number(bytes as u64)]);
+        let replies = self.store.run_script(&BEGIN, &[call]).await?;
+        let reply = replies.into_iter().next();
+        let begun = parts(&BEGIN, reply.ok_or_else(|| unexpected(&BEGIN))?)?;
+        let begun = begun.into_iter().map(|one| match one {
+            Reply::Bytes(bytes) => Ok(Begun::Bytes(bytes)),
+            Reply::Integer(_) => Ok(Begun::Later),
+            Reply::Nil => Ok(Begun::Missing),
+            _ => Err(unexpected(&BEGIN)),
+        });
+        begun.collect()
+    }
+
+    /// Removes what is persisted, where the claim is not over.
+    pub(super) async fn acknowledge(&self, claim: &Claim, done: &[Done<'_>]) -> Result<Vec<Ended>> {
+        let shard = &claim.shard;
+        let mut calls = Vec::new();
+        for chunk in done.chunks(BATCH) {
+            let writes = chunk.iter().map(|done| write_of(done.key));
+            let letters = chunk.iter().map(|done| letter_of(done.key));
+            let mut keys = vec![
+                shard.due.clone(),
+                shard.held.clone(),
+                shard.waiting.clone(),
+                shard.persisted.clone(),
+                shard.dead.clone(),
+            ];
+            for key in writes.chain(letters) {
+                keys.push(key?);
+            }
+            let mut args = self.claim_args(claim);
+            for done in chunk {
+                let count = number(u64::from(done.count));
+                args.extend([done.key.to_bytes(), done.sequence.clone(), count]);
+            }
+            calls.push(ScriptCall::new(keys, args));
+        }
+        self.ended(&ACK, calls).await
+    }
+
+    /// Lets writes wait, where the claim is not over.
+    pub(super) async fn retry(&self, claim: &Claim, again: &[Again<'_>]) -> Result<Vec<Ended>> {
+        let shard = &claim.shard;
+        let mut calls = Vec::new();
+        for chunk in again.chunks(BATCH) {
+            let mut keys = vec![shard.due.clone(), shard.held.clone(), shard.waiting.clone()];
+            for again in chunk {
+                keys.push(write_of(again.key)?);
+            }
+            let mut args = self.claim_args(claim);
+            for again in chunk {
+                let attempts = again.attempts.map(|attempts| format!("{attempts:03}"));
+                args.extend([
+                    again.key.to_bytes(),
+                    again.sequence.clone(),
+                    number(millis(again.pause)),
+                    attempts.unwrap_or_default().into(),
+                ]);
+            }
+            calls.push(ScriptCall::new(keys, args));
+        }
+        self.ended(&RETRY, calls).await
+    }
+
+    /// Gives a write up, where the claim is not over: with a reason it becomes a dead letter.
+    pub(super) async fn give_up(
+        &self,
+        claim: &Claim,
+        key: &Key,
+        sequence: Bytes,
+        reason: Option<&str>,
+    ) -> Result<Ended> {
+        let shard = claim.shard.clone();
+        let keys = vec![
+            key.clone(),
+            lease_of(key)?,
+            write_of(key)?,
+            letter_of(key)?,
+            shard.due,
+            shard.held,
+            shard.waiting,
+            shard.persisted,
+            shard.dead,
+        ];
+        let mut args = self.claim_args(claim);
+        args.extend([key.to_bytes(), sequence]);
+        args.extend(reason.map(|reason| Bytes::copy_from_slice(shortened(reason).as_bytes())));
+        let replies = self
+            .store
+            .run_script(&GIVE_UP, &[ScriptCall::new(keys, args)])
+            .await?;
+        ended(&GIVE_UP, replies.first())
+    }
+
+    fn claim_args(&self, claim: &Claim) -> Vec<Bytes> {
+        vec![
+            number(claim.score),
+            number(claim.at),
+            number(self.window_ms()),
+        ]
+    }
+
+    async fn ended(&self, script: &Script, calls: Vec<ScriptCall>) -> Result<Vec<Ended>> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut answers = Vec::new();
+        for reply in self.store.run_script(script, &calls).await? {
+            for answer in parts(script, reply)? {
+                answers.push(ended(script, Some(&answer))?);
+            }
+        }
+        Ok(answers)
+    }
+}
+
+fn ended(script: &Script, reply: Option<&Reply>) -> Result<Ended> {
+    match signed(script, reply)? {
+        0 => Ok(Ended::Nothing),
+        1 => Ok(Ended::Done),
+        2 => Ok(Ended::Newer),
+        _ => Err(unexpected(script)),
+    }
+}
+
+/// The beginning of a text, cut off between two characters.
+fn shortened(text: &str) -> &str {
+    let mut end = text.len().min(REASON);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

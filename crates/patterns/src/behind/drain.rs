@@ -1,0 +1,405 @@
+//! One round of a worker: what is due is claimed, given to the sink, and ended.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cachekit_keys::{Key, KeyFamily, WriteKey};
+use cachekit_store::{Error, ErrorKind, Event, Observer, Result, WritesDrained};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Drained, SinkError, SinkErrorKind, WriteItem, WriteOperation, WriteToken,
+    backoff::Backoff,
+    claim::{Again, Begun, Claim, Done, Ended},
+    companion::{HEAD, Head, decode},
+    deliver::deliver,
+    shared::Shared,
+};
+
+/// How often the end of a claim is sent to a store that does not answer.
+const TRIES: u32 = 3;
+
+/// What a round brought.
+pub(super) struct Round {
+    pub(super) drained: Drained,
+    /// How many keys were claimed.
+    pub(super) claimed: usize,
+    /// The time until something is due, as far as is known.
+    pub(super) next: Option<Duration>,
+}
+
+/// An item, and where it comes from.
+struct Taken<K, V> {
+    /// Which claim, and which of its keys.
+    claim: usize,
+    place: usize,
+    /// The sequence as it stands in the header.
+    sequence: Bytes,
+    item: WriteItem<K, V>,
+}
+
+/// What is to be done with a claimed key.
+enum Verdict {
+    Done {
+        count: u32,
+    },
+    Again {
+        pause: Duration,
+        attempts: Option<u32>,
+    },
+    Dead {
+        reason: String,
+    },
+}
+
+/// A verdict about a key of a claim, with the sequence that it holds for (empty for any).
+struct Judged {
+    claim: usize,
+    place: usize,
+    sequence: Bytes,
+    verdict: Verdict,
+}
+
+impl<K, V> Shared<K, V>
+where
+    K: KeyFamily + Send + Sync + 'static,
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    /// Takes a batch and sees it through.
+    ///
+    /// # Errors
+    /// Those of the store. What was claimed is taken by someone when the claim is over.
+    pub(super) async fn round(&self, backoff: &Backoff, is_all: bool) -> Result<Round> {
+        let options = &self.queue.options;
+        let start = Instant::now();
+        let look = self.queue.claim(options.batch, is_all).await?;
+        let claimed = look.claims.iter().map(|claim| claim.keys.len()).sum();
+        let mut round = Round {
+            drained: Drained::default(),
+            claimed,
+            next: look.next,
+        };
+        if claimed == 0 {
+            return Ok(round);
+        }
+        let mut judged = Vec::with_capacity(claimed);
+        let taken = self.begin_all(&look.claims, &mut judged).await?;
+        for batch in batches(taken, options.max_attempts) {
+            let left = options.claim.saturating_sub(start.elapsed());
+            let within = options.sink_timeout().unwrap_or_default().min(left);
+            if within < options.claim / 10 {
+                // The claims would be over before the sink is done: somebody takes these anew.
+                judged.extend(batch.into_iter().map(put_back));
+                continue;
+            }
+            let (origins, items): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .map(|taken| ((taken.claim, taken.place, taken.sequence), taken.item))
+                .unzip();
+            let results = deliver(&*self.sink, &items, within).await;
+            for ((origin, item), result) in origins.into_iter().zip(items).zip(results) {
+                let (claim, place, sequence) = origin;
+                let unavailable = |error: &SinkError| error.kind() == SinkErrorKind::Unavailable;
+                round.drained.unavailable |= result.as_ref().is_err_and(unavailable);
+                let verdict = self.verdict(&item, result, backoff);
+                judged.push(Judged {
+                    claim,
+                    place,
+                    sequence,
+                    verdict,
+                });
+            }
+        }
+        round.drained += self.end_all(&look.claims, judged).await?;
+        self.report(&round.drained, start.elapsed());
+        if round.drained.persisted + round.drained.dead_letters > 0 {
+            self.queue.wake(WriteKey::Progress).await;
+        }
+        Ok(round)
+    }
+
+    /// Begins the attempts; what cannot be given to the sink is judged at once.
+    async fn begin_all(
+        &self,
+        claims: &[Claim],
+        judged: &mut Vec<Judged>,
+    ) -> Result<Vec<Taken<K, V>>> {
+        let filled = claims.iter().filter(|claim| !claim.keys.is_empty()).count();
+        let bytes = self.queue.options.batch_bytes / filled.max(1);
+        let mut taken = Vec::new();
+        for (number, claim) in claims.iter().enumerate() {
+            if claim.keys.is_empty() {
+                continue;
+            }
+            let begun = self.queue.begin(claim, bytes).await?;
+            for (place, (key, begun)) in claim.keys.iter().zip(begun).enumerate() {
+                let (sequence, verdict) = match begun {
+                    Begun::Bytes(bytes) => match self.item(key, &bytes, claim.at) {
+                        Ok(item) => {
+                            let sequence = bytes.slice(1..17);
+                            taken.push(Taken {
+                                claim: number,
+                                place,
+                                sequence,
+                                item,
+                            });
+                            continue;
+                        }
+                        Err(verdict) => (
+                            bytes.slice(1.min(bytes.len())..17.min(bytes.len())),
+                            verdict,
+                        ),
+                    },
+                    // One that is gone is taken out of the queue by the same step.
+                    Begun::Later | Begun::Missing => (Bytes::new(), again_at_once(None)),
+                };
+                judged.push(Judged {
+                    claim: number,
+                    place,
+                    sequence,
+                    verdict,
+                });
+            }
+        }
+        Ok(taken)
+    }
+
+    /// What the sink is given for a stored write.
+    fn item(&self, key: &Key, bytes: &Bytes, now: u64) -> Result<WriteItem<K, V>, Verdict> {
+        let options = &self.queue.options;
+        let dead = |reason: String| Verdict::Dead { reason };
+        let later = || Verdict::Again {
+            pause: options.max_backoff,
+            attempts: None,
+        };
+        let head = Head::parse(bytes).map_err(|error| match error.kind() {
+            ErrorKind::Newer => later(),
+            _ => dead(error.to_string()),
+        })?;
+        if head.attempts > options.max_attempts {
+            return Err(dead(format!(
+                "no attempt came to its end: {} of them ended with their worker or its claim",
+                options.max_attempts
+            )));
+        }
+        let parsed = self.queue.schema.parse::<K>(key);
+        let parsed = parsed.map_err(|error| dead(format!("not a key of the family: {error}")))?;
+        let operation = match head.is_put {
+            false => WriteOperation::Delete,
+            true => match self.decode(key, &bytes[HEAD..]) {
+                Ok(value) => WriteOperation::Put(value),
+                // A newer version of the program has written it, and drains it.
+                Err(error) if error.kind() == ErrorKind::Newer => return Err(later()),
+                Err(error) => return Err(dead(error.to_string())),
+            },
+        };
+        Ok(WriteItem {
+            key: parsed,
+            operation,
+            token: WriteToken::new(key.clone(), head.sequence),
+            attempt: head.attempts,
+            coalesced: head.count,
+            age: Duration::from_millis(now.saturating_sub(head.first)),
+        })
+    }
+
+    /// # Errors
+    /// `Corrupt`, `Newer` and others for a value that cannot be read.
+    pub(super) fn decode(&self, key: &Key, bytes: &[u8]) -> Result<V> {
+        decode(&self.cache.access.base().format, key, bytes)
+    }
+
+    fn verdict(
+        &self,
+        item: &WriteItem<K, V>,
+        result: Result<(), SinkError>,
+        backoff: &Backoff,
+    ) -> Verdict {
+        let error = match result {
+            Ok(()) => {
+                return Verdict::Done {
+                    count: item.coalesced,
+                };
+            }
+            Err(error) => error,
+        };
+        match error.kind() {
+            SinkErrorKind::Unavailable => Verdict::Again {
+                pause: backoff.pause(item.attempt),
+                attempts: Some(item.attempt.saturating_sub(1)),
+            },
+            SinkErrorKind::Transient if item.attempt < self.queue.options.max_attempts => {
+                Verdict::Again {
+                    pause: backoff.pause(item.attempt),
+                    attempts: None,
+                }
+            }
+            _ => Verdict::Dead {
+                reason: error.to_string(),
+            },
+        }
+    }
+
+    /// Ends the claims as was judged.
+    async fn end_all(&self, claims: &[Claim], judged: Vec<Judged>) -> Result<Drained> {
+        let mut drained = Drained::default();
+        let mut by_claim: Vec<Vec<Judged>> = claims.iter().map(|_| Vec::new()).collect();
+        for one in judged {
+            by_claim[one.claim].push(one);
+        }
+        for (claim, judged) in claims.iter().zip(by_claim) {
+            self.end(claim, judged, &mut drained).await?;
+        }
+        Ok(drained)
+    }
+
+    async fn end(&self, claim: &Claim, judged: Vec<Judged>, drained: &mut Drained) -> Result<()> {
+        let (mut done, mut again, mut dead) = (Vec::new(), Vec::new(), Vec::new());
+        for Judged {
+            place,
+            sequence,
+            verdict,
+            ..
+        } in judged
+        {
+            let key = &claim.keys[place];
+            match verdict {
+                Verdict::Done { count } => done.push(Done {
+                    key,
+                    sequence,
+                    count,
+                }),
+                Verdict::Again { pause, attempts } => again.push(Again {
+                    key,
+                    sequence,
+                    pause,
+                    attempts,
+                }),
+                Verdict::Dead { reason } => dead.push((key, sequence, reason)),
+            }
+        }
+        let mut soonest: Option<Duration> = None;
+        let mut newer = false;
+        if !done.is_empty() {
+            let mut tries = Tries::new();
+            let ended = loop {
+                match self.queue.acknowledge(claim, &done).await {
+                    Err(error) if tries.again(&error).await => {}
+                    ended => break ended?,
+                }
+            };
+            newer |= ended.contains(&Ended::Newer);
+            for (done, ended) in done.iter().zip(ended) {
+                if ended != Ended::Nothing {
+                    drained.persisted += 1;
+                    drained.writes += u64::from(done.count);
+                }
+            }
+        }
+        if !again.is_empty() {
+            let mut tries = Tries::new();
+            let ended = loop {
+                match self.queue.retry(claim, &again).await {
+                    Err(error) if tries.again(&error).await => {}
+                    ended => break ended?,
+                }
+            };
+            newer |= ended.contains(&Ended::Newer);
+            soonest = again.iter().map(|again| again.pause).min();
+            let counted = again.iter().zip(ended);
+            let counted = counted
+                .filter(|(again, ended)| *ended != Ended::Nothing && !again.sequence.is_empty());
+            drained.retried += counted.count() as u64;
+        }
+        for (key, sequence, reason) in dead {
+            let mut tries = Tries::new();
+            let ended = loop {
+                let sequence = sequence.clone();
+                match self
+                    .queue
+                    .give_up(claim, key, sequence, Some(&reason))
+                    .await
+                {
+                    Err(error) if tries.again(&error).await => {}
+                    ended => break ended?,
+                }
+            };
+            match ended {
+                Ended::Done => drained.dead_letters += 1,
+                Ended::Newer => newer = true,
+                Ended::Nothing => {}
+            }
+        }
+        let soonest = if newer { Some(Duration::ZERO) } else { soonest };
+        if let (Some(slot), Some(delay)) = (claim.shard.shard, soonest) {
+            self.queue.note_slots([slot], delay).await?;
+        }
+        Ok(())
+    }
+
+    fn report(&self, drained: &Drained, elapsed: Duration) {
+        let observers = &self.cache.access.base().observers;
+        if !observers.is_empty() && !drained.is_empty() {
+            let mut counts = WritesDrained::default();
+            counts.persisted = drained.persisted;
+            counts.writes = drained.writes;
+            counts.retried = drained.retried;
+            counts.dead_letters = drained.dead_letters;
+            let event = Event::writes_drained(self.queue.name.as_encoded(), counts, elapsed);
+            observers.observe(&event);
+        }
+    }
+}
+
+/// One batch for what goes well, and one for each item that has used up half of its attempts: it may be what takes others down.
+fn batches<K, V>(taken: Vec<Taken<K, V>>, max_attempts: u32) -> Vec<Vec<Taken<K, V>>> {
+    let is_suspect =
+        |taken: &Taken<K, V>| taken.item.attempt > 1 && 2 * taken.item.attempt > max_attempts;
+    let (suspects, rest): (Vec<_>, Vec<_>) = taken.into_iter().partition(is_suspect);
+    let rest = (!rest.is_empty()).then_some(rest);
+    let alone = suspects.into_iter().map(|suspect| vec![suspect]);
+    rest.into_iter().chain(alone).collect()
+}
+
+fn put_back<K, V>(taken: Taken<K, V>) -> Judged {
+    Judged {
+        claim: taken.claim,
+        place: taken.place,
+        sequence: taken.sequence,
+        verdict: again_at_once(Some(taken.item.attempt.saturating_sub(1))),
+    }
+}
+
+fn again_at_once(attempts: Option<u32>) -> Verdict {
+    Verdict::Again {
+        pause: Duration::ZERO,
+        attempts,
+    }
+}
+
+/// Ends a claim although the store fails now and then: done twice, it finds the claim ended, and does nothing.
+struct Tries {
+    left: u32,
+    pause: Duration,
+}
+
+impl Tries {
+    const fn new() -> Self {
+        Self {
+            left: TRIES,
+            pause: Duration::from_millis(20),
+        }
+    }
+
+    /// Whether to try again, after a pause.
+    async fn again(&mut self, error: &Error) -> bool {
+        self.left -= 1;
+        let is_worth_it = error.is_retryable() && self.left > 0;
+        if is_worth_it {
+            sleep(self.pause).await;
+            self.pause *= 4;
+        }
+        is_worth_it
+    }
+}

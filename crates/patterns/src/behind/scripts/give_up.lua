@@ -1,0 +1,24 @@
+local key, lease, write, letter, due, held, waiting, persisted, dead = unpack(KEYS)
+local claim, member, sequence, reason = tonumber(ARGV[1]), ARGV[4], ARGV[5], ARGV[6]
+if not is_held(held, member, claim) then
+  return 0
+end
+local bytes = redis.call('GET', write) or ''
+local now_there = string.sub(bytes, 2, 17)
+if now_there ~= '' and now_there ~= sequence then
+  requeue(due, held, waiting, write, member, tonumber(ARGV[2]), tonumber(ARGV[3]), 0)
+  return 2
+end
+if whole(redis.call('GET', persisted), 0) < whole(sequence, 0) then
+  redis.call('SET', persisted, int(whole(sequence, 0)))
+end
+if reason and bytes ~= '' then
+  redis.call('SET', letter, string.sub(bytes, 1, 50) .. string.format('%04.0f', #reason) .. reason .. string.sub(bytes, 51))
+  redis.call('ZADD', dead, math.floor(now / 1000), member)
+end
+redis.call('DEL', write)
+redis.call('ZREM', held, member)
+redis.call('ZREM', waiting, member)
+redis.call('DEL', key)
+end_lease(lease)
+return 1

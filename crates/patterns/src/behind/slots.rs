@@ -1,0 +1,211 @@
+//! Which slots of a cluster hold writes of a queue.
+//!
+//! A write's own slot holds all that changes with it. What a worker needs besides is where to look, and that lies in other
+//! slots: so it is noted *before* the write, for when the write will be due. A note that leads nowhere is harmless. No worker
+//! takes a note before its time, so that one which is not half a window old covers further writes; and a writer that was
+//! held up between the two notes again, before it says that the write was accepted. Should it die in between, nobody was told
+//! that the write was accepted; workers come upon it all the same, as they look into every slot now and then.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use bytes::Bytes;
+use cachekit_keys::{Key, KeySchema, WriteKey};
+use cachekit_store::{Reply, Result, ScriptCall};
+use tokio::time::Instant;
+
+use super::{
+    queue::{Queue, millis, parts, signed, unsigned},
+    scripts::{SLOTS_LIST, SLOTS_NOTE, SLOTS_SETTLE, SLOTS_TAKE},
+};
+use crate::index::{number, unexpected};
+
+/// For how long a worker keeps others from a slot while it claims there.
+const TAKEN_FOR: Duration = Duration::from_secs(2);
+/// How many slots a worker takes from each part at once.
+const A_PART: u64 = 4;
+/// How many slots one call asks when it looks into all.
+const A_SWEEP: usize = 1_024;
+const SLOTS: u16 = 16_384;
+
+/// Slots that were taken.
+pub(super) struct TakenSlots {
+    pub(super) slots: Vec<u16>,
+    /// By part, the score from taking them.
+    scores: Vec<u64>,
+    /// The time until the next note.
+    pub(super) next: Option<Duration>,
+}
+
+/// When a slot is to be looked at again.
+pub(super) enum Later {
+    In(Duration),
+    /// Only dead letters are there.
+    OnlyLetters,
+    Empty,
+}
+
+impl Queue {
+    fn part(&self, part: u8) -> Key {
+        self.schema.write_key(&self.name, WriteKey::Slots(part))
+    }
+
+    fn part_of(&self, slot: u16) -> Key {
+        // Of what is left of a division by 16, a byte has room.
+        self.part((slot % u16::from(KeySchema::SLOT_PARTS)).to_le_bytes()[0])
+    }
+
+    /// Notes that slots are to be looked at when so much time has passed.
+    pub(super) async fn note_slots(
+        &self,
+        slots: impl IntoIterator<Item = u16>,
+        delay: Duration,
+    ) -> Result<()> {
+        let call = |slot: u16| {
+            let args = vec![number(u64::from(slot)), number(millis(delay))];
+            ScriptCall::new(vec![self.part_of(slot)], args)
+        };
+        let calls: Vec<ScriptCall> = slots.into_iter().map(call).collect();
+        if calls.is_empty() {
+            return Ok(());
+        }
+        self.store.run_script(&SLOTS_NOTE, &calls).await.map(drop)
+    }
+
+    /// Notes the slots of writes that are about to be accepted, but those for which that was done just now.
+    pub(super) async fn note_ahead(&self, slots: &BTreeSet<u16>) -> Result<()> {
+        let half = self.options.window / 2;
+        let is_covered = |slot: &u16| {
+            let noted = self.noted.lock();
+            noted.get(slot).is_some_and(|noted| noted.elapsed() < half)
+        };
+        let due: Vec<u16> = slots
+            .iter()
+            .filter(|slot| !is_covered(slot))
+            .copied()
+            .collect();
+        let before = Instant::now();
+        self.note_slots(due.iter().copied(), self.options.window)
+            .await?;
+        let mut noted = self.noted.lock();
+        noted.extend(due.into_iter().map(|slot| (slot, before)));
+        Ok(())
+    }
+
+    /// Notes them once more where the writes took so long that a worker may have looked before.
+    pub(super) async fn note_behind(&self, slots: &BTreeSet<u16>) -> Result<()> {
+        let limit = self.options.window * 4 / 5;
+        let late = |slot: &&u16| {
+            let noted = self.noted.lock();
+            noted
+                .get(*slot)
+                .is_none_or(|noted| noted.elapsed() >= limit)
+        };
+        let late: Vec<u16> = slots.iter().filter(late).copied().collect();
+        self.note_slots(late, self.options.window).await
+    }
+
+    pub(super) async fn listed_slots(&self) -> Result<Vec<u16>> {
+        let parts_of = (0..KeySchema::SLOT_PARTS).map(|part| self.part(part));
+        let calls: Vec<ScriptCall> = parts_of
+            .map(|part| ScriptCall::new(vec![part], Vec::new()))
+            .collect();
+        let mut slots = Vec::new();
+        for reply in self.store.run_script(&SLOTS_LIST, &calls).await? {
+            for slot in parts(&SLOTS_LIST, reply)? {
+                slots.push(slot_of(slot)?);
+            }
+        }
+        Ok(slots)
+    }
+
+    pub(super) async fn take_slots(&self, is_all: bool) -> Result<TakenSlots> {
+        // A slot may be noted for the end of what is held there.
+        let ahead = self.options.longest_hold() + self.options.window + TAKEN_FOR;
+        let args = vec![
+            number(A_PART),
+            number(millis(TAKEN_FOR)),
+            number(millis(ahead)),
+            number(u64::from(is_all)),
+        ];
+        let parts_of = (0..KeySchema::SLOT_PARTS).map(|part| self.part(part));
+        let calls: Vec<ScriptCall> = parts_of
+            .map(|part| ScriptCall::new(vec![part], args.clone()))
+            .collect();
+        let mut taken = TakenSlots {
+            slots: Vec::new(),
+            scores: Vec::new(),
+            next: None,
+        };
+        for reply in self.store.run_script(&SLOTS_TAKE, &calls).await? {
+            let reply = parts(&SLOTS_TAKE, reply)?;
+            let score = unsigned(&SLOTS_TAKE, reply.first())?;
+            taken.scores.push(score.unwrap_or_default());
+            if let Some(next) = unsigned(&SLOTS_TAKE, reply.get(1))? {
+                let next = Duration::from_millis(next);
+                taken.next = Some(taken.next.map_or(next, |known| known.min(next)));
+            }
+            let Some(Reply::Array(slots)) = reply.into_iter().nth(2) else {
+                return Err(unexpected(&SLOTS_TAKE));
+            };
+            for slot in slots {
+                taken.slots.push(slot_of(slot)?);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Says when the slots that were taken are to be looked at again.
+    pub(super) async fn settle_slots(
+        &self,
+        taken: &TakenSlots,
+        later: &[(u16, Later)],
+    ) -> Result<()> {
+        let mut calls = Vec::new();
+        for (part, score) in (0..KeySchema::SLOT_PARTS).zip(&taken.scores) {
+            let mut args = vec![number(*score)];
+            let of_part = |slot: u16| slot % u16::from(KeySchema::SLOT_PARTS) == u16::from(part);
+            for (slot, later) in later.iter().filter(|(slot, _)| of_part(*slot)) {
+                args.push(number(u64::from(*slot)));
+                args.push(match later {
+                    Later::In(delay) => number(millis(*delay)),
+                    Later::OnlyLetters => Bytes::from_static(b"inf"),
+                    Later::Empty => Bytes::new(),
+                });
+            }
+            if args.len() > 1 {
+                calls.push(ScriptCall::new(vec![self.part(part)], args));
+            }
+        }
+        if calls.is_empty() {
+            return Ok(());
+        }
+        let replies = self.store.run_script(&SLOTS_SETTLE, &calls).await?;
+        replies
+            .iter()
+            .try_for_each(|reply| signed(&SLOTS_SETTLE, Some(reply)).map(drop))
+    }
+
+    /// Looks into every slot, and notes those with writes or dead letters.
+    pub(super) async fn sweep_slots(&self) -> Result<()> {
+        let all: Vec<u16> = (0..SLOTS).collect();
+        for slots in all.chunks(A_SWEEP) {
+            let asked: Vec<_> = slots.iter().map(|slot| (Some(*slot), 0)).collect();
+            let statuses = self.statuses(&asked).await?;
+            let found = slots.iter().zip(statuses);
+            let found = found.filter(|(_, status)| status.pending + status.dead > 0);
+            self.note_slots(found.map(|(slot, _)| *slot), Duration::ZERO)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn slot_of(reply: Reply) -> Result<u16> {
+    let text = match &reply {
+        Reply::Bytes(text) => std::str::from_utf8(text).ok(),
+        _ => None,
+    };
+    let slot = text.and_then(|text| text.parse().ok());
+    slot.filter(|slot| *slot < SLOTS)
+        .ok_or_else(|| unexpected(&SLOTS_LIST))
+}

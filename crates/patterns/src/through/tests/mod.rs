@@ -1,0 +1,5 @@
+mod equivalence;
+mod outcomes;
+mod queued;
+mod races;
+mod support;

@@ -1,0 +1,5 @@
+//! Queues of unpersisted writes on the memory store, a server and a cluster, in real time.
+
+mod crashes;
+mod life;
+mod support;
