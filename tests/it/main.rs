@@ -2,6 +2,7 @@
 
 mod crash;
 mod databases;
+mod http_limits;
 mod keys_on_a_server;
 mod other_languages;
 mod outside_crates;

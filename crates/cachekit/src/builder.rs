@@ -360,6 +360,8 @@ impl CacheKitBuilder {
         }
         let built_in = Observers::built_in().with(Arc::new(observers.clone()));
         let tasks = Tasks::observed(built_in.clone());
+        #[cfg(feature = "limits")]
+        let limits_observers = built_in.clone();
         #[cfg(feature = "patterns")]
         let announcer = Announcer::new(Arc::clone(&store), schema.clone())
             .with(self.announce)
@@ -390,6 +392,8 @@ impl CacheKitBuilder {
             insight,
             #[cfg(feature = "patterns")]
             levels,
+            #[cfg(feature = "limits")]
+            limits_observers,
             store,
             schema,
             tasks,

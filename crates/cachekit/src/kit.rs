@@ -47,6 +47,9 @@ pub struct CacheKit {
     pub(crate) insight: Insight,
     #[cfg(feature = "patterns")]
     pub(crate) levels: LevelCaches,
+    /// Who is told of warnings.
+    #[cfg(feature = "limits")]
+    pub(crate) limits_observers: cachekit_store::Observers,
 }
 
 impl CacheKit {

@@ -49,6 +49,7 @@
 //! - `msgpack`: the MessagePack codec.
 //! - `mock`: a `mockall` mock of the store, for tests that assert calls.
 //! - `metrics`: `CacheKit::record_metrics`, the kit's counts for the `metrics` facade.
+//! - `tower`: `limits::http`, a layer that limits the requests of an HTTP service.
 //! - `tracing`: connections, gaps in subscriptions and panics of tasks are logged, by an observer that is there from the
 //!   beginning.
 

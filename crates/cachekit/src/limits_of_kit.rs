@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cachekit_keys::QuotaMetric;
-use cachekit_limits::{InFlightLimiter, Limit, Limiter, Quota, QuotaPlan};
+use cachekit_limits::{InFlightLimiter, Limit, Limiter, Quota, QuotaPlan, QuotaWarnings};
 use cachekit_store::Result;
 
 use crate::CacheKit;
@@ -98,5 +98,28 @@ impl CacheKit {
     /// ```
     pub fn costs(&self, plan: QuotaPlan) -> Result<Quota> {
         Quota::cost(Arc::clone(&self.store), self.schema.clone(), plan)
+    }
+
+    /// What warns, on the channel `system:quota_warning`, of limits and quotas that are nearly used up. The kit's shutdown
+    /// waits for what is still to be published, and its observers are told.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit::{CacheKit, Limit, UserId};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit::Error> {
+    /// let kit = CacheKit::memory();
+    /// let warnings = kit.quota_warnings().at(&[80, 95])?;
+    /// let limiter = kit.limiter(Limit::daily(100)?).warning(&warnings);
+    /// assert!(limiter.check(&UserId::new("user123")?, 95).await?.is_allowed());
+    /// warnings.settled().await;
+    /// assert_eq!(warnings.counts().published, 2);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn quota_warnings(&self) -> QuotaWarnings {
+        QuotaWarnings::new(Arc::clone(&self.store), self.schema.clone())
+            .with_tasks(self.tasks.clone())
+            .with_observers(self.limits_observers.clone())
     }
 }

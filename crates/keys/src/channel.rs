@@ -112,6 +112,14 @@ impl Channel {
     /// assert_eq!(cachekit_keys::Channel::QUOTA_WARNING.as_encoded(), "system:quota_warning");
     /// ```
     pub const QUOTA_WARNING: Self = Self::built_in("system:quota_warning");
+    /// `system:limit_changes`: what a subject used of its limits was given back, or the limits were changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(cachekit_keys::Channel::LIMIT_CHANGES.as_encoded(), "system:limit_changes");
+    /// ```
+    pub const LIMIT_CHANGES: Self = Self::built_in("system:limit_changes");
 
     /// `notifications:user:{user_id}`: for one user.
     ///

@@ -221,6 +221,12 @@ impl LimitStatus {
         self.limit.saturating_sub(self.remaining)
     }
 
+    /// Whether it is this limit that does not let the call pass, or one of these.
+    #[cfg(feature = "tower")]
+    pub(crate) fn denies(&self) -> bool {
+        self.retry_after != Some(Duration::ZERO)
+    }
+
     /// When the cost that was asked for passes this limit; `None` where no waiting helps.
     ///
     /// # Examples

@@ -32,6 +32,8 @@ mod calendar;
 mod coalesce;
 mod decision;
 mod error;
+#[cfg(feature = "tower")]
+pub mod http;
 mod inflight;
 mod lease;
 mod limit;
@@ -40,6 +42,7 @@ mod name;
 mod period;
 mod quota;
 mod script;
+mod warning;
 
 pub use self::{
     calendar::{Unit, Weekday, Zone},
@@ -51,4 +54,5 @@ pub use self::{
     limiter::{Limiter, Outage},
     period::Period,
     quota::{Overrun, Quota, QuotaDecision, QuotaPlan, Settlement, Usage, WindowUsage},
+    warning::{QuotaWarning, QuotaWarnings, Warned},
 };

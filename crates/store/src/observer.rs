@@ -85,6 +85,24 @@ pub enum Event<'a> {
         /// Why.
         error: &'a Error,
     },
+    /// A subject went over a threshold of a limit or quota. It is told once for each crossing, by the process that crossed it.
+    #[non_exhaustive]
+    QuotaWarning {
+        /// The name of the limit, or what the quota counts: never an id.
+        counted: &'a str,
+        /// The threshold, in percent of the limit.
+        percent: u8,
+        /// What is used now.
+        used: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The publication of a quota warning was given up.
+    #[non_exhaustive]
+    QuotaWarningFailed {
+        /// Why.
+        error: &'a Error,
+    },
     /// A call failed and is repeated.
     #[non_exhaustive]
     Retry {
@@ -289,6 +307,37 @@ impl<'a> Event<'a> {
     #[must_use]
     pub const fn announcement_failed(error: &'a Error) -> Self {
         Self::AnnouncementFailed { error }
+    }
+
+    /// A threshold of a limit was crossed, for who reports it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::Event;
+    /// assert!(matches!(Event::quota_warning("daily", 80, 80, 100), Event::QuotaWarning { .. }));
+    /// ```
+    #[must_use]
+    pub const fn quota_warning(counted: &'a str, percent: u8, used: u64, limit: u64) -> Self {
+        Self::QuotaWarning {
+            counted,
+            percent,
+            used,
+            limit,
+        }
+    }
+
+    /// The publication of a quota warning was given up, for who reports it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::{Error, ErrorKind, Event};
+    ///
+    /// let error = Error::new(ErrorKind::PermissionDenied, "publish");
+    /// assert!(matches!(Event::quota_warning_failed(&error), Event::QuotaWarningFailed { .. }));
+    /// ```
+    #[must_use]
+    pub const fn quota_warning_failed(error: &'a Error) -> Self {
+        Self::QuotaWarningFailed { error }
     }
 
     /// Keys were looked up in a cache, for who reports it.

@@ -50,6 +50,9 @@ impl Observer for TracingObserver {
             Event::AnnouncementFailed { error } => {
                 tracing::warn!(error.r#type = ?error.kind(), %error, "invalidation not announced");
             }
+            Event::QuotaWarningFailed { error } => {
+                tracing::warn!(error.r#type = ?error.kind(), %error, "quota warning not published");
+            }
             Event::WritesAtRisk { queue, reason } => {
                 tracing::warn!(queue, reason, "unpersisted writes are at risk");
             }

@@ -85,6 +85,8 @@ pub enum RateLimitState {
     InFlight,
     /// `block`: until when all is refused.
     Block,
+    /// `refund`: that a refund with an id was made.
+    Refund,
 }
 
 impl RateLimitState {
@@ -104,6 +106,7 @@ impl RateLimitState {
         Self::Log,
         Self::InFlight,
         Self::Block,
+        Self::Refund,
     ];
 }
 
@@ -171,6 +174,10 @@ impl KeyFamily for RateLimitKey {
         Shape::built_in(
             "ratelimit",
             &[Part::Owner, Part::Literal("block"), Part::Id],
+        ),
+        Shape::built_in(
+            "ratelimit",
+            &[Part::Owner, Part::Literal("refund"), Part::Id],
         ),
     ];
     const LEVEL: Level = Level::Global;

@@ -44,6 +44,7 @@ fn the_specifications_channels_are_rendered_to_the_letter() {
         (Channel::HEALTH_CHECK, "system:health_check"),
         (Channel::CACHE_INVALIDATION, "system:cache_invalidation"),
         (Channel::QUOTA_WARNING, "system:quota_warning"),
+        (Channel::LIMIT_CHANGES, "system:limit_changes"),
     ] {
         assert_eq!(
             &KeySchema::sharded().channel_name(&channel)[..],

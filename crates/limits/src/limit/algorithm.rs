@@ -107,6 +107,21 @@ impl Algorithm {
         Ok(share)
     }
 
+    /// In what time the whole limit may be used; `None` where that differs from window to window.
+    #[cfg(feature = "tower")]
+    pub(super) fn window_micros(&self) -> Option<i64> {
+        match self {
+            Self::Bucket { capacity, rate } => Some(rate.micros_for(*capacity)),
+            Self::Window { width, .. } | Self::Sliding { width, .. } | Self::Log { width, .. } => {
+                Some(*width)
+            }
+            Self::Calendar { period, .. } => match period {
+                Period::Day => Some(86_400_000_000),
+                Period::Month => None,
+            },
+        }
+    }
+
     /// The arguments that are the same in every call.
     pub(crate) fn args(&self) -> Vec<i64> {
         match self {

@@ -309,6 +309,13 @@ impl Limit {
         Ok(share)
     }
 
+    /// In what time the whole limit may be used: an empty bucket's time to fill, or a window. A month has no fixed length.
+    #[cfg(feature = "tower")]
+    pub(crate) fn window_length(&self) -> Option<Duration> {
+        let micros = self.algorithm.window_micros()?;
+        Some(Duration::from_micros(micros.unsigned_abs()))
+    }
+
     pub(crate) fn penalty_micros(&self) -> i64 {
         self.penalty
     }

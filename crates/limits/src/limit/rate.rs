@@ -29,6 +29,13 @@ impl Rate {
         Self::of_fraction(capacity, token * i128::from(times), wide(self.parts))
     }
 
+    /// The time that so many tokens take, rounded up. It is in range for a bucket's own capacity.
+    #[cfg(feature = "tower")]
+    pub(super) fn micros_for(self, tokens: i64) -> i64 {
+        let parts = (tokens * self.part).unsigned_abs();
+        tokens * self.micros + parts.div_ceil(self.parts.unsigned_abs()).cast_signed()
+    }
+
     /// A token takes `period / refill` microseconds.
     fn of_fraction(capacity: i64, period: i128, refill: i128) -> Result<Self> {
         let divisor = gcd(period, refill);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cachekit_keys::{Key, RateLimitKey, RateLimitState, UserId};
-use cachekit_store::{Error, ErrorKind, Reply, Result, Script, ScriptCall};
+use cachekit_keys::{Key, RateLimitKey, RateLimitState, Segment, UserId};
+use cachekit_store::{Error, ErrorKind, Reply, Result, Script, ScriptCall, ScriptEffect};
 
 use super::Limiter;
 use crate::{
@@ -20,6 +20,8 @@ pub(super) enum Op {
     Take,
     Peek,
     Refund,
+    /// A refund with an id.
+    Once,
 }
 
 /// What is asked of all limits at once.
@@ -29,6 +31,8 @@ pub(super) struct Ask<'a> {
     pub(super) need: u64,
     /// For a refund: the windows that were charged.
     windows: &'a [i64],
+    /// Of a refund that is made once.
+    id: Option<Segment>,
 }
 
 impl<'a> Ask<'a> {
@@ -38,6 +42,7 @@ impl<'a> Ask<'a> {
             cost,
             need,
             windows: &[],
+            id: None,
         }
     }
 
@@ -47,7 +52,13 @@ impl<'a> Ask<'a> {
             cost: units,
             need: 0,
             windows,
+            id: None,
         }
+    }
+
+    pub(super) fn once(mut self, id: Segment) -> Self {
+        (self.op, self.id) = (Op::Once, Some(id));
+        self
     }
 }
 
@@ -91,6 +102,8 @@ impl Limiter {
         match op {
             Op::Peek => peeking(script),
             Op::Take | Op::Refund => script,
+            // The id makes it repeatable.
+            Op::Once => script.with_effect(ScriptEffect::Idempotent),
         }
     }
 
@@ -99,6 +112,7 @@ impl Limiter {
             Op::Take => "take",
             Op::Peek => "peek",
             Op::Refund => "refund",
+            Op::Once => "once",
         };
         let mut call = ScriptCall::new(Vec::new(), vec![Bytes::from_static(op.as_bytes())]);
         // Above every limit, and still a number that a script can compare.
@@ -108,6 +122,12 @@ impl Limiter {
         for (index, limit) in self.inner.limits.iter().enumerate() {
             let window = ask.windows.get(index).copied().unwrap_or(0);
             self.add(&mut call, subject, limit, window)?;
+        }
+        if let Some(id) = &ask.id {
+            let (user, state) = (subject.clone(), RateLimitState::Refund);
+            let name = id.clone();
+            let key = RateLimitKey::State { user, state, name };
+            call.keys.push(self.inner.schema.key(&key));
         }
         Ok(call)
     }

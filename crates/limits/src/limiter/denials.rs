@@ -1,8 +1,17 @@
 //! Denials that are remembered in the process, so that a caller that keeps knocking costs no round trip.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    hash::BuildHasher,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use cachekit_keys::UserId;
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -11,9 +20,19 @@ use crate::{Decision, decision::Origin};
 /// What is remembered, of a bounded number of subjects.
 #[derive(Clone)]
 pub(super) struct Denials {
-    known: Arc<Mutex<HashMap<UserId, Denial>>>,
+    known: Arc<Known>,
     capacity: usize,
     longest: Duration,
+}
+
+/// Into how many parts subjects are divided whose changes are counted together.
+const PARTS: usize = 64;
+
+struct Known {
+    denials: Mutex<HashMap<UserId, Denial>>,
+    /// Changes heard of so far, by part. A denial that was decided before a change is not remembered after it.
+    changes: [AtomicU64; PARTS],
+    hasher: RandomState,
 }
 
 struct Denial {
@@ -22,19 +41,77 @@ struct Denial {
     until: Instant,
 }
 
+impl Known {
+    fn part(&self, subject: &UserId) -> &AtomicU64 {
+        let hash = self.hasher.hash_one(subject);
+        &self.changes[usize::try_from(hash % PARTS as u64).unwrap_or(0)]
+    }
+
+    fn forget(&self, subject: &UserId) {
+        // Counted under the lock, as it is compared.
+        let mut denials = self.denials.lock();
+        self.part(subject).fetch_add(1, Ordering::Relaxed);
+        denials.remove(subject);
+    }
+
+    fn forget_all(&self) {
+        let mut denials = self.denials.lock();
+        for part in &self.changes {
+            part.fetch_add(1, Ordering::Relaxed);
+        }
+        denials.clear();
+    }
+}
+
+/// What a listener does with the denials, which it does not keep alive.
+pub(super) struct Heard(Weak<Known>);
+
+impl Heard {
+    /// Whether anybody still has the denials.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    pub(super) fn forget(&self, subject: &UserId) {
+        if let Some(known) = self.0.upgrade() {
+            known.forget(subject);
+        }
+    }
+
+    pub(super) fn forget_all(&self) {
+        if let Some(known) = self.0.upgrade() {
+            known.forget_all();
+        }
+    }
+}
+
 impl Denials {
     pub(super) fn new(capacity: usize, longest: Duration) -> Self {
+        let known = Known {
+            denials: Mutex::default(),
+            changes: [const { AtomicU64::new(0) }; PARTS],
+            hasher: RandomState::default(),
+        };
         Self {
-            known: Arc::default(),
+            known: Arc::new(known),
             capacity,
             longest,
         }
     }
 
+    pub(super) fn heard(&self) -> Heard {
+        Heard(Arc::downgrade(&self.known))
+    }
+
+    /// How many changes of the subject were heard of, to be told when a denial is [remembered](Self::remember).
+    pub(super) fn changes(&self, subject: &UserId) -> u64 {
+        self.known.part(subject).load(Ordering::Relaxed)
+    }
+
     /// The denial of this very cost, if it cannot pass yet.
     pub(super) fn find(&self, subject: &UserId, cost: u64) -> Option<Decision> {
         let now = Instant::now();
-        let mut known = self.known.lock();
+        let mut known = self.known.denials.lock();
         let denial = known.get(subject)?;
         if denial.until <= now {
             known.remove(subject);
@@ -44,12 +121,16 @@ impl Denials {
         (denial.decision.asked == cost).then(|| denial.decision.later(now - denial.since))
     }
 
-    pub(super) fn remember(&self, subject: &UserId, decision: &Decision) {
+    /// Remembers a denial, unless the subject has changed since there were so many `changes`: the decision may be older.
+    pub(super) fn remember(&self, subject: &UserId, decision: &Decision, changes: u64) {
         let Some(wait) = decision.retry_after().filter(|wait| !wait.is_zero()) else {
             return;
         };
         let since = Instant::now();
-        let mut known = self.known.lock();
+        let mut known = self.known.denials.lock();
+        if self.changes(subject) != changes {
+            return;
+        }
         if known.len() >= self.capacity && !known.contains_key(subject) {
             known.retain(|_, denial| denial.until > since);
             if known.len() >= self.capacity {
@@ -65,7 +146,7 @@ impl Denials {
     }
 
     pub(super) fn forget(&self, subject: &UserId) {
-        self.known.lock().remove(subject);
+        self.known.forget(subject);
     }
 }
 
@@ -80,5 +161,42 @@ impl Decision {
             status.blocked = status.blocked.saturating_sub(passed);
         }
         decision
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use cachekit_keys::{KeySchema, UserId};
+    use cachekit_store::MemoryStore;
+
+    use super::Denials;
+    use crate::{Limit, Limiter};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_denial_that_may_be_older_than_a_change_is_not_remembered() {
+        let limit = Limit::daily(1).unwrap();
+        let limiter = Limiter::new(Arc::new(MemoryStore::new()), KeySchema::plain(), limit);
+        let subject = UserId::new("user123").unwrap();
+        assert!(limiter.check(&subject, 1).await.unwrap().is_allowed());
+        let denial = limiter.check(&subject, 1).await.unwrap();
+
+        let denials = Denials::new(10, Duration::from_secs(60));
+        let changes = denials.changes(&subject);
+        denials.heard().forget(&subject);
+        denials.remember(&subject, &denial, changes);
+        assert!(denials.find(&subject, 1).is_none());
+        denials.remember(&subject, &denial, denials.changes(&subject));
+        assert!(denials.find(&subject, 1).is_some());
+
+        let changes = denials.changes(&subject);
+        denials.heard().forget_all();
+        assert!(denials.find(&subject, 1).is_none());
+        denials.remember(&subject, &denial, changes);
+        assert!(denials.find(&subject, 1).is_none());
+        let heard = denials.heard();
+        drop(denials);
+        assert!(!heard.is_wanted());
     }
 }

@@ -119,7 +119,9 @@ impl Limiter {
         }
         let sent = Instant::now();
         let ask = Ask::new(Op::Take, order.units, order.need);
-        let Charged { taken, statuses } = self.ask(&order.subject, &ask).await?;
+        let charged = self.ask(&order.subject, &ask).await?;
+        self.warn(&order.subject, &charged);
+        let Charged { taken, statuses } = charged;
         if taken == 0 {
             return Ok(Refilled::Denied {
                 cost: order.cost,
@@ -147,9 +149,10 @@ impl Limiter {
 
     /// Gives units back. If that fails they stay taken, and nobody gets them.
     pub(crate) async fn return_units(&self, subject: &UserId, rest: &Returned) {
-        let _ = self
-            .ask(subject, &Ask::refund(rest.units, &rest.windows))
-            .await;
+        let ask = Ask::refund(rest.units, &rest.windows);
+        if self.ask(subject, &ask).await.is_ok() {
+            self.forget_denial(subject).await;
+        }
     }
 
     /// What is leased for a subject is worth nothing any more.

@@ -88,8 +88,8 @@ impl Limiter {
             }
         }
         self.inner.store.delete(&keys).await?;
-        self.forget_denial(subject);
         self.forget_lease(subject);
+        self.forget_denial(subject).await;
         Ok(())
     }
 
@@ -145,8 +145,8 @@ impl Limiter {
     pub async fn unblock(&self, subject: &UserId) -> Result<()> {
         let keys = self.block_keys(subject)?;
         self.inner.store.delete(&keys).await?;
-        self.forget_denial(subject);
         self.forget_lease(subject);
+        self.forget_denial(subject).await;
         Ok(())
     }
 
@@ -195,8 +195,8 @@ impl Limiter {
             .store
             .set(&key, limit.to_string().into(), forever)
             .await?;
-        self.forget_denial(subject);
         self.forget_lease(subject);
+        self.forget_denial(subject).await;
         Ok(())
     }
 
@@ -223,8 +223,8 @@ impl Limiter {
     pub async fn clear_limit(&self, subject: &UserId, period: Period) -> Result<()> {
         let key = self.inner.schema.key(&period.limit_key(subject.clone()));
         self.inner.store.delete_one(&key).await?;
-        self.forget_denial(subject);
         self.forget_lease(subject);
+        self.forget_denial(subject).await;
         Ok(())
     }
 }

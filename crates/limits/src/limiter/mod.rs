@@ -4,12 +4,14 @@ mod assertions;
 mod batch;
 mod brief;
 mod call;
+mod changes;
 mod clock;
 mod denials;
 mod leased;
 mod manage;
 mod options;
 mod outage;
+mod refund;
 
 use std::{fmt, mem::discriminant, sync::Arc};
 
@@ -17,6 +19,8 @@ use cachekit_keys::{KeySchema, UserId};
 use cachekit_store::{Result, Store};
 
 pub use self::outage::Outage;
+#[cfg(feature = "tower")]
+pub(crate) use self::outage::is_away;
 use self::{
     brief::Brief,
     call::{Ask, Charged, Op},
@@ -34,6 +38,7 @@ use crate::{
     error::invalid,
     lease::Leases,
     limit::Algorithm,
+    warning::{QuotaWarnings, Usage},
 };
 
 /// Checks one limit, or several at once, for any number of subjects.
@@ -79,6 +84,7 @@ struct Inner {
     brief: Option<Brief>,
     coalescer: Option<Coalescer>,
     leases: Option<Arc<Leases>>,
+    warnings: Option<QuotaWarnings>,
 }
 
 impl Inner {
@@ -164,6 +170,7 @@ impl Limiter {
                 shadow: false,
                 coalescer: None,
                 leases: None,
+                warnings: None,
             }),
         }
     }
@@ -280,74 +287,6 @@ impl Limiter {
         Ok(decision.binding().clone())
     }
 
-    /// Gives back what `decision` took, as far as its windows are still the present ones. Never leaves more than the limit.
-    ///
-    /// Give a decision back once: the limits do not know that they have seen it before.
-    ///
-    /// # Errors
-    /// Those of the store.
-    ///
-    /// # Examples
-    /// ```
-    /// # use std::{sync::Arc, time::Duration};
-    /// # use cachekit_keys::{KeySchema, UserId};
-    /// # use cachekit_limits::{Limit, Limiter};
-    /// # use cachekit_store::MemoryStore;
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
-    /// let limit = Limit::fixed_window(10, Duration::from_secs(60))?;
-    /// let limiter = Limiter::new(Arc::new(MemoryStore::new()), KeySchema::plain(), limit);
-    /// let user = UserId::new("user123")?;
-    /// let decision = limiter.check(&user, 4).await?;
-    /// assert_eq!(limiter.refund(&user, &decision).await?.remaining(), 10);
-    /// # Ok(()) }
-    /// ```
-    pub async fn refund(&self, subject: &UserId, decision: &Decision) -> Result<LimitStatus> {
-        self.refund_part(subject, decision, decision.taken).await
-    }
-
-    /// Gives back `units` of what `decision` took; more than it took counts as all of it.
-    ///
-    /// # Errors
-    /// [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for a decision of a limiter with other limits; and those of
-    /// the store.
-    ///
-    /// # Examples
-    /// As for [`refund`](Self::refund).
-    pub async fn refund_part(
-        &self,
-        subject: &UserId,
-        decision: &Decision,
-        units: u64,
-    ) -> Result<LimitStatus> {
-        let limits = &self.inner.limits;
-        let same = |(status, limit): (&LimitStatus, &Limit)| *status.name == *limit.name();
-        if decision.statuses.len() != limits.len()
-            || !decision.statuses.iter().zip(limits).all(same)
-        {
-            return Err(invalid(
-                "refund",
-                "the decision is of a limiter with other limits",
-            ));
-        }
-        let units = units.min(decision.taken);
-        if let (Some(leases), Origin::Lease) = (&self.inner.leases, decision.origin) {
-            leases.give_back(subject, units, &decision.statuses);
-        }
-        // What the store did not give it does not take back.
-        if units == 0 || decision.origin != Origin::Server {
-            return self.status(subject).await;
-        }
-        let windows: Vec<i64> = decision
-            .statuses
-            .iter()
-            .map(|status| status.window)
-            .collect();
-        let charged = self.ask(subject, &Ask::refund(units, &windows)).await?;
-        self.forget_denial(subject);
-        let binding = tightest(&charged.statuses);
-        Ok(charged.statuses[binding].clone())
-    }
-
     /// Decides by the store, or what stands in for it.
     async fn decide(&self, subject: &UserId, op: Op, cost: u64, need: u64) -> Result<Decision> {
         let inner = &self.inner;
@@ -357,12 +296,13 @@ impl Limiter {
             .as_ref()
             .filter(|_| op == Op::Take && cost == need);
         let remembered = denials.and_then(|denials| denials.find(subject, cost));
+        let changes = denials.map_or(0, |denials| denials.changes(subject));
         let mut decision = match remembered {
             Some(decision) => decision,
             None => match self.decide_here(subject, op, cost, need).await {
                 Ok(decision) => {
                     if let Some(denials) = denials.filter(|_| !decision.allowed) {
-                        denials.remember(subject, &decision);
+                        denials.remember(subject, &decision, changes);
                     }
                     decision
                 }
@@ -379,13 +319,6 @@ impl Limiter {
         Ok(decision)
     }
 
-    /// Forgets a remembered denial, because something was given back.
-    fn forget_denial(&self, subject: &UserId) {
-        if let Some(denials) = &self.inner.denials {
-            denials.forget(subject);
-        }
-    }
-
     async fn decide_here(
         &self,
         subject: &UserId,
@@ -394,6 +327,9 @@ impl Limiter {
         need: u64,
     ) -> Result<Decision> {
         let (charged, origin) = self.charge(subject, op, cost, need).await?;
+        if op == Op::Take && origin == Origin::Server {
+            self.warn(subject, &charged);
+        }
         let Charged { taken, statuses } = charged;
         let is_denial =
             |status: &LimitStatus| status.retry_after != Some(std::time::Duration::ZERO);
@@ -414,6 +350,24 @@ impl Limiter {
             binding,
             origin,
         })
+    }
+
+    /// Tells of every threshold that these units have gone over.
+    fn warn(&self, subject: &UserId, charged: &Charged) {
+        let Some(warnings) = &self.inner.warnings else {
+            return;
+        };
+        for status in &charged.statuses {
+            let usage = Usage {
+                counted: status.name(),
+                window: None,
+                before: status.used().saturating_sub(charged.taken),
+                after: status.used(),
+                limit: status.limit(),
+                resets_in: Some(status.reset_after()),
+            };
+            warnings.tell(subject, &usage);
+        }
     }
 
     /// Asks in the way that is the shortest.

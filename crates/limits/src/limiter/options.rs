@@ -10,7 +10,10 @@ use super::{
     denials::Denials,
     outage::{Outage, Standby},
 };
-use crate::coalesce::{Coalescer, Coalescing};
+use crate::{
+    coalesce::{Coalescer, Coalescing},
+    warning::QuotaWarnings,
+};
 
 /// The most subjects whose denials are remembered.
 const REMEMBERED: usize = 10_000;
@@ -55,8 +58,8 @@ impl Limiter {
     /// Remembers denials in the process, each until its cost may pass, but for at most `longest`: who keeps knocking costs no
     /// round trip. At most 10 000 subjects are remembered, further ones are asked for as ever.
     ///
-    /// What another process gives back or resets is seen when `longest` is over; what this limiter and its clones do, at
-    /// once.
+    /// What this limiter and its clones give back, reset or change is seen at once. What others do is seen when `longest` is
+    /// over, or [as soon as it is heard of](Self::hearing_of_changes).
     ///
     /// # Examples
     /// ```
@@ -113,6 +116,17 @@ impl Limiter {
         self.with(|inner| inner.coalescer = Some(Coalescer::new(coalescing)))
     }
 
+    /// Warns of subjects that have nearly used up one of the limits.
+    ///
+    /// Of units that are [leased](Self::leased), it is their taking ahead that counts. Local limits in an outage warn nobody.
+    ///
+    /// # Examples
+    /// See [`QuotaWarnings`].
+    #[must_use]
+    pub fn warning(self, warnings: &QuotaWarnings) -> Self {
+        self.with(|inner| inner.warnings = Some(warnings.clone()))
+    }
+
     pub(super) fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
         let inner = &*self.inner;
         let mut changed = Inner {
@@ -126,6 +140,7 @@ impl Limiter {
             brief: inner.brief.clone(),
             coalescer: inner.coalescer.clone(),
             leases: inner.leases.clone(),
+            warnings: inner.warnings.clone(),
         };
         change(&mut changed);
         Self {

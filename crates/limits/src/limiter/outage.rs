@@ -116,7 +116,7 @@ impl Standby {
 }
 
 /// Whether another server, or the same one later, would answer.
-fn is_away(error: &Error) -> bool {
+pub(crate) fn is_away(error: &Error) -> bool {
     error.is_retryable() || error.kind() == ErrorKind::WritesRefused
 }
 

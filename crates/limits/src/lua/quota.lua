@@ -8,7 +8,16 @@ next_key, next_arg = 2, 7
 local windows, counters = {}, {}
 while next_arg < #ARGV do
   next_arg = next_arg + 1
-  local window = { word = ARGV[next_arg], most = arg() }
+  local window = { word = ARGV[next_arg], most = arg(), own = -1 }
+  -- A limit of the subject's own takes the place of the plan's, if the plan says so by an overdraft that is not negative.
+  local overdraft = arg()
+  if overdraft >= 0 then
+    local own = whole(redis.call('GET', key()))
+    if own then
+      window.own = math.min(own, 4503599627370496)
+      window.most = window.own + overdraft
+    end
+  end
   for _ = 1, arg() do
     local counter, from, to = key(), arg(), arg()
     counters[window.word .. '=' .. int(to)] = { name = counter, ends = to }
@@ -43,18 +52,23 @@ local function read(name)
   for place in string.gmatch(places, '[^,]+') do record.places[#record.places + 1] = place end
   return record
 end
+-- Without `at` it is due when it was.
 local function write(name, record, at)
   local text = record.state .. ':' .. int(record.reserved) .. ':' .. int(record.charged) .. ':' .. table.concat(record.places, ',')
   redis.call('HSET', records, 'r:' .. name, text)
-  redis.call('ZADD', due, int(at), name)
+  if at then redis.call('ZADD', due, int(at), name) end
   local life = int(math.ceil(2 * keep / 1000))
   redis.call('PEXPIRE', records, life)
   redis.call('PEXPIRE', due, life)
 end
+-- What of it is still held: parts of it may be charged already.
+local function rest(record)
+  if record.state ~= 'h' then return 0 end
+  return math.max(record.reserved - record.charged, 0)
+end
 local function free(record)
-  if record.state == 'h' then
-    for _, place in ipairs(record.places) do hold(place, -record.reserved) end
-  end
+  local held = rest(record)
+  for _, place in ipairs(record.places) do hold(place, -held) end
 end
 -- Frees what was held too long, and forgets what has ended for long, a few at a time.
 local past = redis.call('ZRANGE', due, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, 32, 'WITHSCORES')
@@ -81,6 +95,10 @@ local function reply(status, number)
     answer[#answer + 1] = whole(redis.call('GET', window.name)) or 0
     answer[#answer + 1] = whole(redis.call('HGET', records, 'h:' .. window.place)) or 0
     answer[#answer + 1] = window.ends
+    -- What it was before, so that the caller knows which threshold this very call went over.
+    answer[#answer + 1] = window.used
+    answer[#answer + 1] = window.held
+    answer[#answer + 1] = window.own
   end
   return answer
 end
@@ -109,10 +127,11 @@ if op == 'reserve' then
   if redis.call('ZCARD', due) >= 10000 then return reply(-6, 0) end
   local passes = room()
   if passes ~= 1 then return reply(passes, 0) end
-  record = { state = 'h', reserved = amount, charged = 0, places = {} }
+  -- Parts that were charged before it expired count for the sum that is told next.
+  record = { state = 'h', reserved = amount, charged = record and record.charged or 0, places = {} }
   for index, window in ipairs(windows) do
     record.places[index] = window.place
-    hold(window.place, amount)
+    hold(window.place, rest(record))
   end
   write(id, record, now + span)
   return reply(1, amount)
@@ -127,8 +146,10 @@ if op == 'cancel' then
   if record.state == 'c' then return reply(-7, record.charged) end
   if record.state == 'd' then return reply(2, 0) end
   free(record)
-  record.state = 'd'
+  -- The parts that were charged stay so.
+  record.state = record.charged > 0 and 'c' or 'd'
   write(id, record, now + keep)
+  if record.charged > 0 then return reply(-7, record.charged) end
   return reply(1, 0)
 end
 if record.state == 'd' then return reply(-5, 0) end
@@ -136,8 +157,16 @@ if record.state == 'c' then return reply(2, record.charged) end
 local charge = amount
 if charge > record.reserved and overrun == 'reject' then return reply(-4, record.reserved) end
 if overrun == 'cap' then charge = math.min(charge, record.reserved) end
-free(record)
-for _, place in ipairs(record.places) do add(place, charge) end
-record.state, record.charged = 'c', charge
-write(id, record, now + keep)
+-- Parts are told by their sum, so that one that comes again, or late, charges nothing.
+if op == 'part' and charge <= record.charged then return reply(2, record.charged) end
+charge = math.max(charge, record.charged)
+local held = rest(record)
+local more = charge - record.charged
+record.charged = charge
+if op == 'commit' then record.state = 'c' end
+for _, place in ipairs(record.places) do
+  hold(place, rest(record) - held)
+  add(place, more)
+end
+write(id, record, op == 'commit' and now + keep or nil)
 return reply(1, charge)

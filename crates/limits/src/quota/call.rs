@@ -14,6 +14,7 @@ use crate::{
     calendar::Unit,
     error::{invalid, unexpected},
     limiter::{ATTEMPTS, numbers},
+    warning,
 };
 
 /// How long a settled reservation is remembered, in microseconds: a day.
@@ -75,7 +76,7 @@ impl Quota {
                     return Err(invalid("quota", "the sum would be above 2^52"));
                 }
                 [status, now, number, ref rows @ ..] => {
-                    let usage = self.usage_of(now, rows)?;
+                    let usage = self.usage_of(subject, now, rows)?;
                     return Ok(Answer {
                         status,
                         number,
@@ -113,6 +114,15 @@ impl Quota {
             let windows = self.windows(subject, unit)?;
             call.args.push(Bytes::from_static(word.as_bytes()));
             call.args.push(number(inner.plan.most(limit)));
+            let period = unit.and_then(|unit| inner.plan.stored(unit));
+            match period {
+                Some(period) => {
+                    let stored = period.limit_key(subject.clone());
+                    call.args.push(number(inner.plan.most(Some(0))));
+                    call.keys.push(inner.schema.key(&stored));
+                }
+                None => call.args.push(number(-1)),
+            }
             call.args
                 .push(number(i64::try_from(windows.len()).unwrap_or(0)));
             for (key, start, end) in windows {
@@ -138,25 +148,43 @@ impl Quota {
         Ok(spans.into_iter().map(window).collect())
     }
 
-    fn usage_of(&self, now: i64, rows: &[i64]) -> Result<Usage> {
-        let (rows, rest) = rows.as_chunks::<3>();
+    fn usage_of(&self, subject: &UserId, now: i64, rows: &[i64]) -> Result<Usage> {
+        let (rows, rest) = rows.as_chunks::<6>();
         let plan: Vec<_> = self.inner.plan.rows().collect();
         if rows.len() != plan.len() || !rest.is_empty() {
             return Err(unexpected(COUNT.name));
         }
-        let window = |((unit, limit), row): (&(Option<Unit>, Option<i64>), &[i64; 3])| {
-            let [used, held, ends] = *row;
+        let window = |((unit, limit), row): (&(Option<Unit>, Option<i64>), &[i64; 6])| {
+            let [used, held, ends, used_before, held_before, own] = *row;
+            let own = u64::try_from(own).ok();
             let left = Duration::from_micros(ends.saturating_sub(now).unsigned_abs());
-            WindowUsage {
+            let window = WindowUsage {
                 unit: *unit,
-                limit: limit.map(i64::unsigned_abs),
+                limit: own.or(limit.map(i64::unsigned_abs)),
                 used: used.unsigned_abs(),
                 held: held.unsigned_abs(),
                 resets_in: unit.map(|_| left),
-            }
+            };
+            self.warn(subject, &window, used_before.saturating_add(held_before));
+            window
         };
         let windows = plan.iter().zip(rows).map(window).collect();
         Ok(Usage { windows })
+    }
+
+    /// Tells of every threshold of the window that this call has gone over.
+    fn warn(&self, subject: &UserId, window: &WindowUsage, before: i64) {
+        if let (Some(warnings), Some(limit)) = (&self.inner.warnings, window.limit) {
+            let usage = warning::Usage {
+                counted: self.inner.meter.name(),
+                window: Some(window.unit.map_or("gauge", Unit::word)),
+                before: before.unsigned_abs(),
+                after: window.used + window.held,
+                limit,
+                resets_in: window.resets_in,
+            };
+            warnings.tell(subject, &usage);
+        }
     }
 }
 

@@ -14,6 +14,14 @@ pub(super) enum Meter {
 }
 
 impl Meter {
+    /// What is counted, as people call it.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Metric(metric) => metric.as_encoded(),
+            Self::Cost => "cost",
+        }
+    }
+
     /// The counter of the window that begins on `first`.
     pub(super) fn counter(
         &self,

@@ -2,8 +2,10 @@
 
 mod call;
 mod meter;
+mod own;
 mod plan;
 mod record;
+mod reservation;
 mod script;
 mod usage;
 
@@ -22,12 +24,7 @@ pub use self::{
     plan::{Overrun, QuotaPlan},
     usage::{QuotaDecision, Settlement, Usage, WindowUsage},
 };
-use crate::{error::invalid, limiter::ServerClock};
-
-/// The longest that an amount is held for: a day.
-const MAX_HOLD: Duration = Duration::from_secs(86_400);
-/// The longest id of a reservation, in bytes.
-const MAX_ID: usize = 128;
+use crate::{calendar::Unit, error::invalid, limiter::ServerClock, warning::QuotaWarnings};
 
 /// Counts what subjects use, and says no where it is too much.
 ///
@@ -84,6 +81,7 @@ struct Inner {
     meter: Meter,
     plan: QuotaPlan,
     clock: ServerClock,
+    warnings: Option<QuotaWarnings>,
 }
 
 impl Quota {
@@ -123,6 +121,43 @@ impl Quota {
                 meter,
                 plan,
                 clock: ServerClock::default(),
+                warnings: None,
+            }),
+        }
+    }
+
+    /// Warns of subjects that have nearly used up the limit of a window, with what is reserved.
+    ///
+    /// A commit may charge windows that are past; these warn nobody.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use cachekit_keys::{KeySchema, QuotaMetric, UserId};
+    /// use cachekit_limits::{Quota, QuotaPlan, QuotaWarnings, Unit};
+    /// use cachekit_store::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// let (store, schema) = (Arc::new(MemoryStore::new()), KeySchema::plain());
+    /// let warnings = QuotaWarnings::new(store.clone(), schema.clone());
+    /// let plan = QuotaPlan::per(Unit::Day, 100)?;
+    /// let quota = Quota::metric(store, schema, QuotaMetric::api_calls(), plan).warning(&warnings);
+    /// quota.increment(&UserId::new("user123")?, 85).await?;
+    /// warnings.settled().await;
+    /// assert_eq!(warnings.counts().published, 1);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn warning(self, warnings: &QuotaWarnings) -> Self {
+        let inner = &*self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                store: Arc::clone(&inner.store),
+                schema: inner.schema.clone(),
+                meter: inner.meter.clone(),
+                plan: inner.plan.clone(),
+                clock: ServerClock::default(),
+                warnings: Some(warnings.clone()),
             }),
         }
     }
@@ -210,99 +245,14 @@ impl Quota {
         Ok(self.ask(subject, &Ask::new("usage", 0)).await?.usage)
     }
 
-    /// Holds `amount` for `hold`, if all windows have room for it. Where the cost is not known, hold what is likely: nothing
-    /// held is nothing limited.
-    ///
-    /// A second call of the same id answers as the first and holds nothing more. What is neither committed nor cancelled is
-    /// free again when `hold` is over.
-    ///
-    /// # Errors
-    /// See [`charge`](Self::charge); also [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for an id that is empty,
-    /// longer than 128 bytes, or was cancelled, and for a `hold` outside of 1 ms to one day;
-    /// [`Overloaded`](cachekit_store::ErrorKind::Overloaded) where the subject has 10 000 reservations, settled ones of the last
-    /// day included.
-    ///
-    /// # Examples
-    /// See [`Quota`].
-    pub async fn reserve(
-        &self,
-        subject: &UserId,
-        id: &str,
-        amount: u64,
-        hold: Duration,
-    ) -> Result<QuotaDecision> {
-        let units = self.possible(amount)?;
-        let ask = Ask::new("reserve", units)
-            .of(check_id(id)?)
-            .lasting(check_hold(hold)?);
-        let answer = self.ask(subject, &ask).await?;
-        self.decision(answer, units)
-    }
-
-    /// Charges what was really used to the windows of the reservation, and ends it. That a hold is over changes nothing: what
-    /// was used is charged, once.
-    ///
-    /// # Errors
-    /// See [`Quota`].
-    ///
-    /// # Examples
-    /// See [`Quota`].
-    pub async fn commit(&self, subject: &UserId, id: &str, actual: u64) -> Result<Settlement> {
-        let ask = Ask::new("commit", check(actual)?).of(check_id(id)?);
-        let answer = self.ask(subject, &ask).await?;
-        settlement(&answer)
-    }
-
-    /// Ends a reservation without a charge.
-    ///
-    /// # Errors
-    /// See [`Quota`].
-    ///
-    /// # Examples
-    /// ```
-    /// # use std::{sync::Arc, time::Duration};
-    /// # use cachekit_keys::{KeySchema, UserId};
-    /// # use cachekit_limits::{Quota, QuotaPlan, Settlement, Unit};
-    /// # use cachekit_store::MemoryStore;
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
-    /// # let plan = QuotaPlan::per(Unit::Day, 5_000_000)?;
-    /// # let budget = Quota::cost(Arc::new(MemoryStore::new()), KeySchema::plain(), plan)?;
-    /// # let user = UserId::new("user123")?;
-    /// let minute = Duration::from_secs(60);
-    /// assert!(budget.reserve(&user, "request-2", 1_000, minute).await?.is_allowed());
-    /// assert!(budget.extend(&user, "request-2", minute).await?);
-    /// assert_eq!(budget.cancel(&user, "request-2").await?, Settlement::Cancelled);
-    /// assert!(!budget.extend(&user, "request-2", minute).await?);
-    /// # Ok(()) }
-    /// ```
-    pub async fn cancel(&self, subject: &UserId, id: &str) -> Result<Settlement> {
-        let ask = Ask::new("cancel", 0).of(check_id(id)?);
-        let answer = self.ask(subject, &ask).await?;
-        match answer.status {
-            status::DONE | status::REPEATED => Ok(Settlement::Cancelled),
-            _ => settlement(&answer),
-        }
-    }
-
-    /// Makes a reservation last for `hold` from now; answers whether it was still held.
-    ///
-    /// # Errors
-    /// See [`Quota`]; also [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for a `hold` outside of 1 ms to one day.
-    ///
-    /// # Examples
-    /// See [`cancel`](Self::cancel).
-    pub async fn extend(&self, subject: &UserId, id: &str, hold: Duration) -> Result<bool> {
-        let ask = Ask::new("extend", 0)
-            .of(check_id(id)?)
-            .lasting(check_hold(hold)?);
-        Ok(self.ask(subject, &ask).await?.status == status::DONE)
-    }
-
     /// An amount that can pass.
     fn possible(&self, amount: u64) -> Result<i64> {
         let units = check(amount)?;
         let plan = &self.inner.plan;
-        let mut limits = plan.rows().filter_map(|(_, limit)| limit);
+        // What is stored for a subject may be more than the plan's limit.
+        let fixed = |unit: Option<Unit>| unit.is_none_or(|unit| plan.stored(unit).is_none());
+        let rows = plan.rows().filter(|(unit, _)| fixed(*unit));
+        let mut limits = rows.filter_map(|(_, limit)| limit);
         match limits.find(|limit| units > plan.most(Some(*limit))) {
             Some(limit) => {
                 let detail = format!("an amount of {amount} can never pass the limit of {limit}");
@@ -337,9 +287,13 @@ impl Quota {
                 .max_by_key(|(_, window)| window.resets_in.unwrap_or(Duration::MAX)),
         };
         let binding = binding.map_or(0, |(index, _)| index);
+        let window = &answer.usage.windows[binding];
+        let most = self.inner.plan.most(window.limit.map(u64::cast_signed));
         let retry_after = match allowed {
             true => Some(Duration::ZERO),
-            false => answer.usage.windows[binding].resets_in,
+            // Above the subject's own limit.
+            false if amount > most => None,
+            false => window.resets_in,
         };
         Ok(QuotaDecision {
             allowed,
@@ -347,34 +301,6 @@ impl Quota {
             retry_after,
             usage: answer.usage,
         })
-    }
-}
-
-fn settlement(answer: &Answer) -> Result<Settlement> {
-    let amount = answer.number.unsigned_abs();
-    match answer.status {
-        status::DONE | status::REPEATED | status::COMMITTED => Ok(Settlement::Committed(amount)),
-        status::CANCELLED => Ok(Settlement::Cancelled),
-        status::REJECTED => Ok(Settlement::Rejected(amount)),
-        status::UNKNOWN => Ok(Settlement::Unknown),
-        _ => Err(crate::error::unexpected("quota")),
-    }
-}
-
-fn check_id(id: &str) -> Result<&str> {
-    match id.len() {
-        1..=MAX_ID => Ok(id),
-        _ => Err(invalid(
-            "quota",
-            "the id of a reservation has 1 to 128 bytes",
-        )),
-    }
-}
-
-fn check_hold(hold: Duration) -> Result<i64> {
-    match (Duration::from_millis(1)..=MAX_HOLD).contains(&hold) {
-        true => Ok(i64::try_from(hold.as_micros()).unwrap_or(i64::MAX)),
-        false => Err(invalid("quota", "an amount is held for 1 ms to one day")),
     }
 }
 

@@ -6,6 +6,7 @@ use super::script::MAX_AMOUNT;
 use crate::{
     calendar::{Unit, Zone},
     error::invalid,
+    period::Period,
 };
 
 /// What happens where a commit is more than was reserved.
@@ -51,6 +52,7 @@ pub struct QuotaPlan {
     gauge: Option<Limits>,
     overdraft: i64,
     overrun: Overrun,
+    stored: bool,
 }
 
 /// The most that may be in use; none where it is only counted.
@@ -64,6 +66,7 @@ impl QuotaPlan {
             gauge,
             overdraft: 0,
             overrun: Overrun::Charge,
+            stored: false,
         }
     }
 
@@ -178,6 +181,19 @@ impl QuotaPlan {
         self
     }
 
+    /// Honours limits of a subject's own, stored under `ratelimit:{user}:daily_limit` and `monthly_limit`, in place of the
+    /// limits of days and months: those that [`Limiter::set_limit`](crate::Limiter::set_limit) and
+    /// [`Quota::set_limit`](crate::Quota::set_limit) set, and other programs. They hold for every quota and limiter that
+    /// honours them, whatever it counts: so take it for requests. An amount above such a limit is denied.
+    ///
+    /// # Examples
+    /// See [`Quota::set_limit`](crate::Quota::set_limit).
+    #[must_use]
+    pub fn with_stored_limits(mut self) -> Self {
+        self.stored = true;
+        self
+    }
+
     /// The windows' units; empty for a gauge.
     ///
     /// # Examples
@@ -189,6 +205,15 @@ impl QuotaPlan {
 
     pub(super) fn zone(&self) -> &Zone {
         &self.zone
+    }
+
+    /// The period whose stored limit takes the place of the unit's.
+    pub(super) fn stored(&self, unit: Unit) -> Option<Period> {
+        match unit {
+            Unit::Day if self.stored => Some(Period::Day),
+            Unit::Month if self.stored => Some(Period::Month),
+            _ => None,
+        }
     }
 
     pub(super) fn overrun(&self) -> Overrun {

@@ -41,6 +41,14 @@ impl State {
 }
 
 impl Record {
+    /// What of it is still held: parts of it may be charged already.
+    pub(super) fn rest(&self) -> i64 {
+        match self.state {
+            State::Held => (self.reserved - self.charged).max(0),
+            State::Expired | State::Committed | State::Dropped => 0,
+        }
+    }
+
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         let mut parts = text.splitn(4, ':');

@@ -49,6 +49,8 @@ struct Window<'a> {
     key: &'a Key,
     /// The most of used and held; negative without a limit.
     most: i64,
+    /// The subject's own limit; negative where it has none, or none is asked for.
+    own: i64,
     ends: i64,
     place: String,
     used: i64,
@@ -94,7 +96,7 @@ fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
         counters: Vec::new(),
     };
     while reader.has_more() {
-        if !run.read_window(&mut reader)? {
+        if !run.read_window(tx, &mut reader)? {
             let numbers = [status::OUTSIDE, run.now];
             return Ok(Reply::Array(numbers.map(Reply::Integer).to_vec()));
         }
@@ -111,16 +113,25 @@ fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
         b"reserve" => run.reserve(tx)?,
         b"extend" => run.extend(tx)?,
         b"cancel" => run.cancel(tx)?,
-        _ => run.commit(tx, overrun)?,
+        b"part" => run.commit(tx, overrun, true)?,
+        _ => run.commit(tx, overrun, false)?,
     };
     run.reply(tx, status, number)
 }
 
 impl<'a> Run<'a> {
     /// Whether one of the windows is the present one.
-    fn read_window(&mut self, reader: &mut Reader<'a>) -> Result<bool> {
+    fn read_window(&mut self, tx: &mut dyn Transaction, reader: &mut Reader<'a>) -> Result<bool> {
         let word = String::from_utf8_lossy(reader.word()?).into_owned();
-        let (most, count) = (reader.arg()?, reader.arg()?);
+        let (mut most, overdraft) = (reader.arg()?, reader.arg()?);
+        let mut own = -1;
+        if overdraft >= 0
+            && let Some(stored) = tx.get(reader.key()?)?.as_deref().and_then(whole)
+        {
+            own = stored.min(MAX_AMOUNT);
+            most = own + overdraft;
+        }
+        let count = reader.arg()?;
         let mut present = false;
         for _ in 0..count {
             let (key, from, ends) = (reader.key()?, reader.arg()?, reader.arg()?);
@@ -130,6 +141,7 @@ impl<'a> Run<'a> {
                 self.windows.push(Window {
                     key,
                     most,
+                    own,
                     ends,
                     place: place.clone(),
                     used: 0,
@@ -153,6 +165,7 @@ impl<'a> Run<'a> {
         for window in &self.windows {
             let (used, held) = self.count(tx, window)?;
             numbers.extend([used, held, window.ends]);
+            numbers.extend([window.used, window.held, window.own]);
         }
         Ok(Reply::Array(
             numbers.into_iter().map(Reply::Integer).collect(),
@@ -189,9 +202,18 @@ impl<'a> Run<'a> {
     }
 
     fn write(&self, tx: &mut dyn Transaction, id: &[u8], record: &Record, at: i64) -> Result<()> {
-        tx.hset(self.records, &[(record_field(id).into(), record.text())])?;
         let member = (score(at), Bytes::copy_from_slice(id));
+        self.write_undated(tx, id, record)?;
         tx.zadd(self.due, ZAddCondition::Always, &[member])?;
+        self.keep(tx)
+    }
+
+    fn write_undated(&self, tx: &mut dyn Transaction, id: &[u8], record: &Record) -> Result<()> {
+        tx.hset(self.records, &[(record_field(id).into(), record.text())])?;
+        Ok(())
+    }
+
+    fn keep(&self, tx: &mut dyn Transaction) -> Result<()> {
         let life = ExpireChange::After(ttl_millis(div_ceil(2 * self.keep, 1000))?);
         tx.pexpire(self.records, life)?;
         tx.pexpire(self.due, life)?;
@@ -199,10 +221,8 @@ impl<'a> Run<'a> {
     }
 
     fn free(&self, tx: &mut dyn Transaction, record: &Record) -> Result<()> {
-        if record.state == State::Held {
-            for place in &record.places {
-                self.hold(tx, place, -record.reserved)?;
-            }
+        for place in &record.places {
+            self.hold(tx, place, -record.rest())?;
         }
         Ok(())
     }
@@ -258,15 +278,16 @@ impl<'a> Run<'a> {
     }
 
     fn reserve(&self, tx: &mut dyn Transaction) -> Result<(i64, i64)> {
-        match self.read(tx, self.id)? {
+        // Parts that were charged before it expired count for the sum that is told next.
+        let charged = match self.read(tx, self.id)? {
             Some(record) if record.state == State::Dropped => {
                 return Ok((status::CANCELLED, record.reserved));
             }
             Some(record) if record.state != State::Expired => {
                 return Ok((status::REPEATED, record.reserved));
             }
-            _ => {}
-        }
+            expired => expired.map_or(0, |record| record.charged),
+        };
         if tx.zcard(self.due)? >= MAX_RECORDS {
             return Ok((status::TOO_MANY, 0));
         }
@@ -278,11 +299,11 @@ impl<'a> Run<'a> {
         let record = Record {
             state: State::Held,
             reserved: self.amount,
-            charged: 0,
+            charged,
             places: places.collect(),
         };
         for place in &record.places {
-            self.hold(tx, place, self.amount)?;
+            self.hold(tx, place, record.rest())?;
         }
         self.write(tx, self.id, &record, self.now + self.span)?;
         Ok((status::DONE, self.amount))
@@ -309,12 +330,22 @@ impl<'a> Run<'a> {
             State::Held | State::Expired => {}
         }
         self.free(tx, &record)?;
-        record.state = State::Dropped;
+        // The parts that were charged stay so.
+        let (state, answer) = match record.charged {
+            0 => (State::Dropped, (status::DONE, 0)),
+            charged => (State::Committed, (status::COMMITTED, charged)),
+        };
+        record.state = state;
         self.write(tx, self.id, &record, self.now + self.keep)?;
-        Ok((status::DONE, 0))
+        Ok(answer)
     }
 
-    fn commit(&self, tx: &mut dyn Transaction, overrun: &[u8]) -> Result<(i64, i64)> {
+    fn commit(
+        &self,
+        tx: &mut dyn Transaction,
+        overrun: &[u8],
+        is_part: bool,
+    ) -> Result<(i64, i64)> {
         let Some(mut record) = self.read(tx, self.id)? else {
             return Ok((status::UNKNOWN, 0));
         };
@@ -330,12 +361,27 @@ impl<'a> Run<'a> {
             b"cap" => self.amount.min(record.reserved),
             _ => self.amount,
         };
-        self.free(tx, &record)?;
-        for place in &record.places {
-            self.add(tx, place, charge)?;
+        // Parts are told by their sum, so that one that comes again, or late, charges nothing.
+        if is_part && charge <= record.charged {
+            return Ok((status::REPEATED, record.charged));
         }
-        (record.state, record.charged) = (State::Committed, charge);
-        self.write(tx, self.id, &record, self.now + self.keep)?;
+        let charge = charge.max(record.charged);
+        let (held, more) = (record.rest(), charge - record.charged);
+        record.charged = charge;
+        if !is_part {
+            record.state = State::Committed;
+        }
+        for place in &record.places {
+            self.hold(tx, place, record.rest() - held)?;
+            self.add(tx, place, more)?;
+        }
+        if is_part {
+            // Due when it was.
+            self.write_undated(tx, self.id, &record)?;
+            self.keep(tx)?;
+        } else {
+            self.write(tx, self.id, &record, self.now + self.keep)?;
+        }
         Ok((status::DONE, charge))
     }
 }

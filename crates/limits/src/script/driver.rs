@@ -2,16 +2,19 @@
 
 use bytes::Bytes;
 use cachekit_keys::Key;
-use cachekit_store::{Reply, Result, Transaction};
+use cachekit_store::{Reply, Result, SetOptions, Transaction};
 
 use super::{
     bucket::Bucket,
     calendar::Calendar,
     log::Log,
-    plan::{Plan, Reader, fields, malformed, now, put},
+    plan::{Plan, Reader, fields, malformed, now, put, ttl_millis},
     sliding::Sliding,
     window::Window,
 };
+
+/// How long the id of a refund is remembered, in milliseconds: a day.
+const REFUNDS_KEPT: i64 = 86_400_000;
 
 struct Asked<'a> {
     plan: Box<dyn Plan + 'a>,
@@ -28,9 +31,25 @@ pub(super) fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Res
         keys: keys.iter(),
         args: args.iter(),
     };
-    let op = reader.word()?;
-    let (cost, need) = (reader.arg()?, reader.arg()?);
+    let mut op = reader.word()?;
+    let (mut cost, need) = (reader.arg()?, reader.arg()?);
+    let once = keys.last().filter(|_| op == b"once");
+    let made = match once {
+        Some(key) => tx.get(key)?.is_some(),
+        None => false,
+    };
+    if once.is_some() {
+        (op, cost) = if made {
+            (&b"peek"[..], 0)
+        } else {
+            (&b"refund"[..], cost)
+        };
+    }
     let reply = decide(tx, &mut reader, op, (cost, need))?;
+    if let (Some(key), Some(_), false) = (once, &reply, made) {
+        let day = SetOptions::ttl(ttl_millis(REFUNDS_KEPT)?);
+        tx.set(key, Bytes::from_static(b"1"), day)?;
+    }
     Ok(numbers(&reply.unwrap_or_else(|| vec![-1, now(tx)])))
 }
 

@@ -1,9 +1,13 @@
 //! Limiters as their users have them: against plain models, on real servers, and under clocks that jump.
 
+mod bad_input;
 mod clock_jumps;
+mod cluster;
 mod coalescing;
 mod coalescing_twins;
+mod denials;
 mod everlasting;
+mod faults;
 mod hammer;
 mod inflight;
 mod leasing;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use cachekit_keys::{KeySchema, QuotaMetric};
 use cachekit_limits::{
-    InFlightLease, InFlightLimiter, Overrun, Quota, QuotaPlan, Unit, Weekday, Zone,
+    InFlightLease, InFlightLimiter, Overrun, Period, Quota, QuotaPlan, Unit, Weekday, Zone,
 };
 use cachekit_store::Store;
 use cachekit_testkit::server::Kind;
@@ -26,6 +26,8 @@ enum QuotaStep {
     Usage,
     Reserve(u8, u64, u64),
     Commit(u8, u64),
+    Part(u8, u64),
+    Own(u64),
     Cancel(u8),
     Extend(u8, u64),
 }
@@ -41,6 +43,8 @@ fn quota_step() -> impl Strategy<Value = QuotaStep> {
         1 => Just(QuotaStep::Usage),
         4 => (0_u8..5, 0_u64..40, hold()).prop_map(|(id, amount, hold)| QuotaStep::Reserve(id, amount, hold)),
         3 => (0_u8..5, 0_u64..50).prop_map(|(id, amount)| QuotaStep::Commit(id, amount)),
+        3 => (0_u8..5, 0_u64..50).prop_map(|(id, so_far)| QuotaStep::Part(id, so_far)),
+        1 => (0_u64..150).prop_map(QuotaStep::Own),
         1 => (0_u8..5).prop_map(QuotaStep::Cancel),
         1 => (0_u8..5, hold()).prop_map(|(id, hold)| QuotaStep::Extend(id, hold)),
     ]
@@ -87,7 +91,8 @@ fn plan() -> impl Strategy<Value = QuotaPlan> {
                 _ => {
                     let day = QuotaPlan::per(Unit::Day, limit).unwrap();
                     let week = day.and_per(week, 2 * limit).unwrap();
-                    week.and_per(Unit::Month, 3 * limit).unwrap()
+                    let month = week.and_per(Unit::Month, 3 * limit).unwrap();
+                    month.with_stored_limits()
                 }
             };
             plan.in_zone(Zone::named(zone).unwrap())
@@ -115,6 +120,13 @@ async fn play(quota: &mut Quota, step: &QuotaStep) -> String {
         }
         QuotaStep::Commit(id, amount) => {
             format!("{:?}", quota.commit(&user, &id.to_string(), amount).await)
+        }
+        QuotaStep::Own(limit) => {
+            format!("{:?}", quota.set_limit(&user, Period::Day, limit).await)
+        }
+        QuotaStep::Part(id, so_far) => {
+            let part = quota.commit_part(&user, &id.to_string(), so_far).await;
+            format!("{part:?}")
         }
         QuotaStep::Cancel(id) => format!("{:?}", quota.cancel(&user, &id.to_string()).await),
         QuotaStep::Extend(id, hold) => {

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cachekit_keys::{Key, KeySchema, Namespace, QuotaMetric};
-use cachekit_limits::{Overrun, Quota, QuotaPlan, Settlement, Unit, Zone};
-use cachekit_store::{ErrorKind, KeyExpiry, MemoryStore, RedisStore, Store, StoreExt};
+use cachekit_keys::{Key, KeySchema, Namespace, QuotaMetric, Ttl};
+use cachekit_limits::{Overrun, Period, Quota, QuotaPlan, Settlement, Unit, Zone};
+use cachekit_store::{ErrorKind, KeyExpiry, MemoryStore, RedisStore, SetOptions, Store, StoreExt};
 use cachekit_testkit::server::{Kind, SharedServer};
 use tokio::task::JoinSet;
 
@@ -367,4 +367,62 @@ async fn exactly_the_quota_is_reserved_by_many_at_once_on_a_server() {
         }
     }
     assert_eq!(tasks.join_all().await.into_iter().sum::<u64>(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_stored_for_a_subject_takes_the_place_of_the_plans() {
+    let plan = QuotaPlan::per(Unit::Day, 100).unwrap();
+    let plan = plan.and_per(Unit::Month, 1_000).unwrap();
+    let plan = plan.with_overdraft(5).unwrap();
+    let (ignoring, _) = quota(plan.clone());
+    let refused = ignoring.set_limit(&user(), Period::Day, 1).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
+
+    let (quota, store) = quota(plan.with_stored_limits());
+    let full = quota.charge(&user(), 105).await.unwrap();
+    assert!(full.is_allowed(), "the limit with the overdraft");
+    quota.set_limit(&user(), Period::Day, 200).await.unwrap();
+    let stored = text(&store, "ratelimit:user123:daily_limit").await;
+    assert_eq!(stored.as_deref(), Some("200"));
+    // What was used stays used.
+    let more = quota.charge(&user(), 100).await.unwrap();
+    assert_eq!(
+        (more.is_allowed(), more.binding().limit()),
+        (true, Some(200))
+    );
+    let denied = quota.charge(&user(), 1).await.unwrap();
+    assert_eq!(
+        (denied.is_allowed(), denied.binding().unit()),
+        (false, Some(Unit::Day))
+    );
+    assert!(denied.retry_after().is_some());
+    // More than it ever has is denied for good; the month is another limit.
+    let never = quota.charge(&user(), 206).await.unwrap();
+    assert_eq!((never.is_allowed(), never.retry_after()), (false, None));
+    quota.set_limit(&user(), Period::Month, 0).await.unwrap();
+    let none = quota
+        .reserve(&user(), "a", 6, Duration::from_secs(1))
+        .await
+        .unwrap();
+    assert_eq!(
+        (none.is_allowed(), none.binding().limit()),
+        (false, Some(0))
+    );
+    quota.clear_limit(&user(), Period::Month).await.unwrap();
+    quota.clear_limit(&user(), Period::Day).await.unwrap();
+    let usage = quota.usage(&user()).await.unwrap();
+    let limits: Vec<_> = usage
+        .windows()
+        .iter()
+        .map(|window| window.limit())
+        .collect();
+    assert_eq!(limits, [Some(100), Some(1_000)]);
+    // Text that is no number is no limit.
+    let key = Key::from_raw("ratelimit:user123:daily_limit").unwrap();
+    store
+        .set(&key, "many".into(), SetOptions::ttl(Ttl::seconds(60)))
+        .await
+        .unwrap();
+    let usage = quota.usage(&user()).await.unwrap();
+    assert_eq!(usage.windows()[0].limit(), Some(100));
 }

@@ -67,6 +67,11 @@ impl Twin {
                     return String::new();
                 };
                 let units = share_of(last.taken(), share);
+                if share % 2 == 1 {
+                    let id = (share % 5).to_string();
+                    let once = limiter.refund_once(user, last, units, &id).await;
+                    return format!("{once:?}");
+                }
                 return format!("{:?}", limiter.refund_part(user, last, units).await);
             }
             Step::Reset => return format!("{:?}", limiter.reset(user).await),
