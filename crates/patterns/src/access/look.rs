@@ -14,6 +14,8 @@ use crate::{CacheCounts, Cached, Lookup, Origin, error::decode_error};
 /// What a key held.
 pub(crate) struct Look<V> {
     pub(crate) bytes: Option<Bytes>,
+    /// How long they were to live, where that was read.
+    pub(crate) expires_in: Option<Duration>,
     pub(crate) found: Found<V>,
 }
 
@@ -85,7 +87,11 @@ impl Access {
                 },
             },
         };
-        Ok(Look { bytes, found })
+        Ok(Look {
+            bytes,
+            expires_in,
+            found,
+        })
     }
 
     fn freshness<V>(

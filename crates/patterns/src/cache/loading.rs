@@ -5,14 +5,18 @@ use std::{collections::HashMap, error::Error as StdError, hash::Hash, sync::Arc}
 use cachekit_keys::{KeyFamily, Tag};
 use cachekit_store::{Error, ErrorKind, Result};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Semaphore;
 
 use super::Cache;
 use crate::{
     CacheCounts, Cached, LoadContext, LoadOptions, Loaded, Origin,
     access::{Found, Look},
     index::{Place, tag_roots},
-    load::{BoxError, ManyLoader, Member, Request, Seen, Slot},
+    load::{BoxError, ManyLoader, Member, Request, Seen, Slot, is_away},
 };
+
+/// How many keys of a call of many are loaded by themselves at once, because they have to be looked at again.
+const SINGLES: usize = 8;
 
 impl<K, V> Cache<K, V>
 where
@@ -292,25 +296,31 @@ where
         let stored = self.keys(keys);
         let looks = self.engine.look_many(&stored).await;
         let loader = many_loader(keys.to_vec(), loader);
+        let turns = Arc::new(Semaphore::new(SINGLES));
         let (mut answers, mut missing) = (Vec::with_capacity(keys.len()), Vec::new());
+        let mut due = Vec::new();
         let mut counts = CacheCounts::default();
         for (index, look) in looks.into_iter().enumerate() {
             counts += match &look {
                 Ok(look) => look.found.counts(),
-                Err(_) => CacheCounts {
+                Err(error) if is_away(error) => CacheCounts {
                     misses: 1,
                     ..CacheCounts::default()
                 },
+                Err(_) => CacheCounts::default(),
             };
-            let single = Arc::clone(&loader);
-            let single = move |_| async move { single(vec![index]).await.map(only) };
+            let (single, turns) = (Arc::clone(&loader), Arc::clone(&turns));
+            let single = move |_| async move {
+                let _turn = turns.acquire().await;
+                single(vec![index]).await.map(only)
+            };
             let request = |this: &Self| this.request(&keys[index], options, single);
             match look {
                 Ok(look) => match look.found {
                     Found::Fresh(hit) => {
                         if self.engine.is_due(&hit) {
-                            let seen = Seen::of_hit(look.bytes.as_ref(), &hit);
-                            self.engine.refresh(&self.tasks, request(self)?, seen);
+                            let seen = Seen::of_hit(look.bytes.as_ref(), look.expires_in, &hit);
+                            due.push((index, request(self)?, seen));
                         }
                         answers.push(Some(Ok(hit.cached(Origin::Fresh))));
                     }
@@ -328,6 +338,7 @@ where
         }
         self.access.note_reads(&stored, counts);
         let engine = Arc::clone(&self.engine);
+        engine.refresh_many(&self.tasks, due, Arc::clone(&loader));
         let loaded = Box::pin(engine.load_many(self.tasks.clone(), missing, loader)).await;
         for (index, answer) in loaded {
             answers[index] = Some(answer);

@@ -37,7 +37,7 @@ where
             Ok(look) => match look.found {
                 Found::Fresh(hit) => {
                     if self.is_due(&hit) {
-                        let seen = Seen::of_hit(look.bytes.as_ref(), &hit);
+                        let seen = Seen::of_hit(look.bytes.as_ref(), look.expires_in, &hit);
                         self.refresh(tasks, request()?, seen);
                     }
                     return Ok(hit.cached(Origin::Fresh));

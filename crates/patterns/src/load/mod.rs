@@ -70,6 +70,7 @@ mod request;
 mod setbacks;
 #[cfg(test)]
 mod tests;
+mod together;
 
 pub use self::{
     cached::{Cached, Origin},

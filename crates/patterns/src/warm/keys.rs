@@ -174,10 +174,10 @@ where
             match look {
                 Err(error) => run.note(place, Outcome::Failed(error)),
                 Ok(look) if is_warm(&look.found) => run.note(place, Outcome::Skipped),
-                Ok(Look { bytes, .. }) => {
+                Ok(look) => {
                     // What is stale is replaced, and answers nobody here.
                     let found = Found::Nothing;
-                    let look = Look { bytes, found };
+                    let look = Look { found, ..look };
                     missing.push_back(Missing { place, key, look });
                     continue;
                 }

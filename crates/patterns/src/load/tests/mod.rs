@@ -1,8 +1,11 @@
 //! Loads under test, in memory and under paused time.
 
+mod away;
 mod failures;
 mod gate;
 mod many;
+mod orphans;
+mod patience;
 mod refresh;
 mod reports;
 mod shared;
