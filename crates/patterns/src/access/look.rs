@@ -36,6 +36,8 @@ pub(crate) struct Hit<V> {
     pub(crate) age: Option<Duration>,
     /// How long it stays fresh.
     pub(crate) left: Option<Duration>,
+    /// How long ago it ceased to be fresh.
+    pub(crate) over: Option<Duration>,
     /// How long loading it took.
     pub(crate) load_time: Option<Duration>,
 }
@@ -128,6 +130,7 @@ impl Access {
             value,
             age,
             left,
+            over,
             load_time: meta.load_time,
         };
         match over {

@@ -196,8 +196,9 @@ impl<K, V> CacheBuilder<K, V> {
         self
     }
 
-    /// How long a load may take; 30 s by default. Then it is ended, which is an error for those who wait for it. What took
-    /// longer than a day to load is not stored.
+    /// How long a load may take, and a caller waits for a value; 30 s by default. Then the load is ended, which is an error for
+    /// those who wait for it, and a caller that waited for another one gives up. What took longer than a day to load is not
+    /// stored.
     ///
     /// # Examples
     /// See [`stale_for`](Self::stale_for).

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    Policy, Request,
+    LoadOptions, Policy, Request,
     flight::{Mode, Seen},
     flights::{Flights, Moment, Outcome, Ticket},
     setbacks::Setbacks,
@@ -105,7 +105,7 @@ impl<V> Engine<V> {
     }
 
     /// Whether a fresh value is to be loaded anew.
-    pub(crate) fn is_due(&self, hit: &Hit<V>) -> bool {
+    pub(crate) fn is_due(&self, hit: &Hit<V>, options: &LoadOptions) -> bool {
         if hit.value.is_none() {
             return false;
         }
@@ -115,9 +115,8 @@ impl<V> Engine<V> {
         };
         let load_time = hit.load_time.or(average);
         let draw = || self.random.lock().f64();
-        self.policy
-            .refresh
-            .is_due(hit.age, hit.left, load_time, draw)
+        let refresh = options.refresh.unwrap_or(self.policy.refresh);
+        refresh.is_due(hit.age, hit.left, load_time, draw)
     }
 }
 
@@ -126,17 +125,21 @@ where
     V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
     /// Looks once, and counts the request.
-    pub(crate) async fn look(&self, key: &Key) -> Result<Look<V>> {
-        let (bytes, expires_in) = self.access.read(key).await?;
+    pub(crate) async fn look(&self, key: &Key, options: &LoadOptions) -> Result<Look<V>> {
+        let (bytes, expires_in) = self.access.read(key, options.reads_expiry()).await?;
         self.access.judge(key, bytes, expires_in)
     }
 
     /// What could be served although it is not fresh.
-    pub(super) fn stale(look: &Look<V>) -> Option<Hit<V>> {
-        match &look.found {
-            Found::Stale(hit) if hit.value.is_some() => Some(hit.clone()),
-            _ => None,
-        }
+    pub(super) fn stale(look: &Look<V>, options: &LoadOptions) -> Option<Hit<V>> {
+        let Found::Stale(hit) = &look.found else {
+            return None;
+        };
+        let over = hit.over.unwrap_or_default();
+        let is_within = options
+            .stale_for
+            .is_none_or(|bound| over <= bound.as_duration());
+        (hit.value.is_some() && is_within).then(|| hit.clone())
     }
 
     fn serve_stale(&self, hit: Hit<V>) -> Cached<V> {
@@ -196,7 +199,7 @@ where
             Err(error) => return Err(error),
         };
         for _ in 0..ROUNDS {
-            *stale = Self::stale(&look);
+            *stale = Self::stale(&look, &request.options);
             if let Found::Unreadable(error) = &look.found
                 && error.kind() == ErrorKind::Newer
             {
@@ -234,7 +237,7 @@ where
                 Outcome::Away => return self.load_unleased(call, stale, Company::Later).await,
                 Outcome::Found(..) | Outcome::Private(_) | Outcome::Nothing => {}
             }
-            look = match self.look(&request.key).await {
+            look = match self.look(&request.key, &request.options).await {
                 Ok(look) => look,
                 Err(error) if is_away(&error) => {
                     return self.load_unleased(call, stale, Company::Later).await;
@@ -245,7 +248,7 @@ where
                 return Ok(hit.cached(Origin::Fresh));
             }
         }
-        *stale = Self::stale(&look);
+        *stale = Self::stale(&look, &request.options);
         self.load_unleased(call, stale, Company::Later).await
     }
 
@@ -306,7 +309,11 @@ where
     }
 
     fn soft_deadline(&self, call: &Call<V>) -> Option<Instant> {
-        let soft = call.request.soft_timeout.or(self.policy.soft_timeout)?;
+        let soft = call
+            .request
+            .options
+            .soft_timeout
+            .or(self.policy.soft_timeout)?;
         call.start.checked_add(soft)
     }
 

@@ -599,8 +599,13 @@ where
         let access = &self.access;
         let encoded = match value {
             Some(value) => {
-                let ttl = ttl.unwrap_or_else(|| access.lifetime().drawn(request.ttl, None));
-                let (meta, ttl) = access.stamp(ttl, Some(load_time));
+                let ttl = ttl.unwrap_or_else(|| {
+                    access
+                        .lifetime()
+                        .drawn(request.options.ttl, request.options.jitter)
+                });
+                let refresh = request.options.refresh;
+                let (meta, ttl) = access.stamp_for(ttl, Some(load_time), refresh);
                 let format = &access.base().format;
                 let encode = AssertUnwindSafe(|| format.encode(value, &meta));
                 let Ok(encoded) = catch_unwind(encode) else {
@@ -610,6 +615,7 @@ where
                 (encoded, ttl)
             }
             None => {
+                let ttl = ttl.or(request.options.negative_ttl);
                 let ttl = ttl.unwrap_or(self.policy.negative_ttl);
                 (access.base().format.encode_negative(&Meta::default()), ttl)
             }

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    BoxError, Loaded, Request,
+    BoxError, LoadOptions, Loaded, Request,
     engine::{Engine, is_away},
     flight::{End, Mode, Seen, Settled, overloaded, uncached},
     flights::{Flying, Outcome, Ticket},
@@ -51,15 +51,25 @@ where
     V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
     /// Looks at many keys in one round trip.
-    pub(crate) async fn look_many(&self, keys: &[Key]) -> Vec<Result<Look<V>>> {
-        match self.access.read_many(keys).await {
-            Ok(stored) => {
-                let stored = keys.iter().zip(stored);
-                let judge = |(key, (bytes, left))| self.access.judge(key, bytes, left);
-                stored.map(judge).collect()
+    pub(crate) async fn look_many(
+        &self,
+        keys: &[Key],
+        options: &LoadOptions,
+    ) -> Vec<Result<Look<V>>> {
+        let with_expiry = options.reads_expiry();
+        let stored = match self.access.read_many(keys, with_expiry).await {
+            Ok(stored) => stored.into_iter().map(Ok).collect(),
+            Err(error) if is_away(&error) && self.is_spread(keys.iter()) => {
+                self.read_apart(keys, with_expiry).await
             }
             Err(error) => keys.iter().map(|_| Err(error.clone())).collect(),
-        }
+        };
+        let stored = keys.iter().zip(stored);
+        let judge = |(key, stored): (&Key, Result<_>)| {
+            let (bytes, left) = stored?;
+            self.access.judge(key, bytes, left)
+        };
+        stored.map(judge).collect()
     }
 
     /// Loads what looks did not find, or waits for whoever does; answers for each with its place.
@@ -77,7 +87,7 @@ where
         } in members
         {
             let first = match &look {
-                Ok(look) if self.is_left_alone(&request.key, look) => None,
+                Ok(look) if self.is_left_alone(&request, look) => None,
                 Ok(look) => {
                     let (ticket, flying) = self.flights.join_or_start(&request.key);
                     let seen = Seen::of(look);
@@ -135,10 +145,11 @@ where
     }
 
     /// Whether a key takes no part in the common load.
-    fn is_left_alone(&self, key: &Key, look: &Look<V>) -> bool {
+    fn is_left_alone(&self, request: &Request<V>, look: &Look<V>) -> bool {
+        let (key, options) = (&request.key, &request.options);
         match &look.found {
             Found::Unreadable(error) => error.kind() == ErrorKind::Newer,
-            _ if Self::stale(look).is_some() => self.setbacks.is_held_back(key),
+            _ if Self::stale(look, options).is_some() => self.setbacks.is_held_back(key),
             _ => self.setbacks.error(key).is_some(),
         }
     }

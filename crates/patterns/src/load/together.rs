@@ -185,7 +185,7 @@ where
     }
 
     /// Tries to take leases, and ends those flights for which there is nothing more to be done.
-    async fn attempt(&self, due: Vec<Aboard<V>>, mode: Mode) -> Attempt<V> {
+    async fn attempt(&self, mut due: Vec<Aboard<V>>, mode: Mode) -> Attempt<V> {
         let base = self.access.base();
         let looks: Vec<u64> = due.iter().map(|one| one.flying.next_look()).collect();
         let wishes = due.iter();
@@ -199,41 +199,38 @@ where
             is_lost: false,
             since,
         };
-        let taken = lease::take(&*base.store, base.word().as_ref(), &wishes).await;
-        let taken = match taken {
-            Ok(taken) => taken,
-            Err(error) => {
-                self.take_failed(&mut attempt, due, &error, mode).await;
-                return attempt;
+        let taken = match lease::take(&*base.store, base.word().as_ref(), &wishes).await {
+            Ok(taken) => taken.into_iter().map(Ok).collect(),
+            Err(error)
+                if is_away(&error) && self.is_spread(wishes.iter().map(|wish| &wish.key)) =>
+            {
+                self.take_apart(&mut due).await
             }
+            Err(error) => due.iter().map(|_| Err(error.clone())).collect::<Vec<_>>(),
         };
-        for ((one, look), (now, taken)) in due.into_iter().zip(looks).zip(taken) {
-            base.clock.learn(now);
-            self.sort_in(&mut attempt, one, look, taken, mode);
+        let mut lost = Vec::new();
+        for ((one, look), taken) in due.into_iter().zip(looks).zip(taken) {
+            match taken {
+                Ok((now, taken)) => {
+                    base.clock.learn(now);
+                    self.sort_in(&mut attempt, one, look, taken, mode);
+                }
+                Err(error) if is_away(&error) && mode == Mode::Load => {
+                    attempt.is_lost |= error.may_have_applied();
+                    attempt.away.push(one);
+                }
+                Err(error) => {
+                    lost.extend(leases(std::slice::from_ref(&one), error.may_have_applied()));
+                    one.flying.finish(match is_away(&error) {
+                        true => Outcome::Away,
+                        false => Outcome::Refused(error),
+                    });
+                }
+            }
         }
+        // They may have been granted to one who never hears of it.
+        self.give_back(lost.into_iter()).await;
         attempt
-    }
-
-    async fn take_failed(
-        &self,
-        attempt: &mut Attempt<V>,
-        due: Vec<Aboard<V>>,
-        error: &Error,
-        mode: Mode,
-    ) {
-        if is_away(error) && mode == Mode::Load {
-            attempt.away.extend(due);
-            attempt.is_lost = error.may_have_applied();
-            return;
-        }
-        let leases = leases(&due, error.may_have_applied());
-        for one in due {
-            one.flying.finish(match is_away(error) {
-                true => Outcome::Away,
-                false => Outcome::Refused(error.clone()),
-            });
-        }
-        self.give_back(leases.into_iter()).await;
     }
 
     fn sort_in(
@@ -327,7 +324,7 @@ where
 }
 
 /// The leases that are to be given back, where they may be held.
-fn leases<V>(aboard: &[Aboard<V>], are_held: bool) -> Vec<(Key, Token)> {
+pub(super) fn leases<V>(aboard: &[Aboard<V>], are_held: bool) -> Vec<(Key, Token)> {
     let leases = aboard.iter().filter(|_| are_held);
     leases
         .map(|one| (one.request.key.clone(), one.token.clone()))

@@ -168,7 +168,10 @@ where
         missing: &mut VecDeque<Missing<K, V>>,
     ) {
         let stored = self.keys(&batch);
-        let looks = self.engine.look_many(&stored).await;
+        let looks = self
+            .engine
+            .look_many(&stored, &crate::LoadOptions::new())
+            .await;
         for (key, look) in batch.into_iter().zip(looks) {
             let place = run.take(1);
             match look {

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use cachekit_keys::{ProjectKey, Ttl};
-use cachekit_store::{ErrorKind, KeyExpiry, MemoryStore};
+use cachekit_keys::{Pattern, ProjectKey, Ttl};
+use cachekit_store::{ErrorKind, Fault, FaultPlan, FaultRule, KeyExpiry, MemoryStore, Store};
 use futures_util::future::BoxFuture;
 use tokio::time::advance;
 
-use super::support::{Origins, Trees, builder, cache, key, secs, settle};
+use super::support::{Origins, Trees, builder, builder_over, cache, faulty, key, secs, settle};
 use crate::{Cached, LoadOptions, Loaded, Origin, Refresh};
 
 fn keys(numbers: impl IntoIterator<Item = u32>) -> Vec<ProjectKey> {
@@ -273,4 +273,45 @@ async fn what_is_due_is_refreshed_by_one_call_in_the_fleet() {
     advance(secs(50)).await;
     let left = other.get_many(&keys(numbers)).await.unwrap();
     assert!(left.iter().all(Option::is_some), "they have another life");
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_cluster_only_the_keys_of_nodes_that_are_away_do_without_the_store() {
+    for fault in [
+        Fault::Refuse(ErrorKind::Unavailable),
+        Fault::LoseAnswer(ErrorKind::Timeout),
+    ] {
+        for operation in [None, Some("lease_take")] {
+            let store: Arc<MemoryStore> = Arc::new(MemoryStore::builder().clustered(true).build());
+            let (plan, source) = (FaultPlan::new(), Source::default());
+            let cache = builder_over(faulty(&store, &plan)).build().unwrap();
+            let down = FaultRule::new(fault.clone()).naming(Pattern::raw("*n:2??").unwrap());
+            plan.add(match operation {
+                Some(operation) => down.on(operation),
+                None => down,
+            });
+            let numbers: Vec<u32> = (190..210).collect();
+            let answers = load(&cache, &numbers, &source).await;
+            for (n, answer) in numbers.iter().zip(&answers) {
+                let expected = match *n < 200 {
+                    true => Origin::Loaded,
+                    false => Origin::Uncached,
+                };
+                assert_eq!(answer.origin, expected, "{n}, {fault:?} {operation:?}");
+            }
+            let mut asked: Vec<ProjectKey> = source.asked().concat();
+            asked.sort();
+            assert_eq!(asked, keys(numbers.clone()), "each once");
+            assert_eq!(source.asked().len(), 2, "with two calls");
+            // Nobody waits for leases that were granted and never heard of.
+            tokio::time::sleep(secs(1)).await;
+            let start = tokio::time::Instant::now();
+            let other = builder_over(Arc::clone(&store) as Arc<dyn Store>)
+                .build()
+                .unwrap();
+            load(&other, &numbers, &source).await;
+            assert_eq!(start.elapsed(), secs(1));
+            assert_eq!(source.asked()[2], keys(200..210));
+        }
+    }
 }

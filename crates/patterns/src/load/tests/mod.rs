@@ -4,6 +4,7 @@ mod away;
 mod failures;
 mod gate;
 mod many;
+mod options;
 mod orphans;
 mod patience;
 mod refresh;

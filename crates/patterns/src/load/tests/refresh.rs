@@ -6,7 +6,7 @@ use cachekit_keys::{KeySchema, Ttl};
 use cachekit_store::{Fault, FaultPlan, FaultRule, MemoryStore};
 use tokio::time::{Instant, advance};
 
-use super::support::{Origins, Trees, builder, faulty, secs, settle, tree};
+use super::support::{Origins, Trees, builder, faulty, key, secs, settle, tree};
 use crate::{Cache, Origin, Refresh};
 
 fn early(store: &Arc<MemoryStore>, refresh: Refresh) -> Trees {
@@ -135,4 +135,51 @@ async fn a_value_that_another_process_has_just_loaded_with_the_same_bytes_is_not
     advance(secs(2)).await;
     settle().await;
     assert_eq!(origin.calls(), 2, "the one that came late finds it fresh");
+}
+
+#[tokio::test(start_paused = true)]
+async fn xfetch_of_plain_values_goes_by_how_long_loads_of_this_process_take() {
+    let run = |load_time: Duration| async move {
+        let (store, origin) = (Arc::default(), Origins::default());
+        let cache = builder(&store).refresh(Refresh::xfetch(1.0).unwrap());
+        let cache = cache.plain().seed(7).build().unwrap();
+        for n in 0..20 {
+            let loader = origin.after(load_time);
+            cache.fetch(&key(n), loader).await.unwrap();
+            cache.remove(&key(n)).await.unwrap();
+        }
+        let loader = origin.after(load_time);
+        cache.fetch(&tree(), loader).await.unwrap();
+        let before = origin.calls();
+        let start = Instant::now();
+        while origin.calls() == before {
+            cache.fetch(&tree(), origin.after(load_time)).await.unwrap();
+            settle().await;
+            advance(Duration::from_millis(500)).await;
+        }
+        start.elapsed()
+    };
+    let (quick, slow) = (run(Duration::from_millis(10)).await, run(secs(10)).await);
+    assert!(quick > secs(98), "{quick:?}");
+    assert!(slow < secs(95) && slow > secs(20), "{slow:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn xfetch_of_plain_values_refreshes_nothing_before_a_load_time_is_known() {
+    let (store, origin) = (Arc::default(), Origins::default());
+    let build = || {
+        let cache = builder(&store).refresh(Refresh::xfetch(1.0).unwrap());
+        cache.plain().build().unwrap()
+    };
+    build()
+        .fetch(&tree(), origin.after(secs(10)))
+        .await
+        .unwrap();
+    let newcomer = build();
+    for _ in 0..99 {
+        newcomer.fetch(&tree(), origin.now()).await.unwrap();
+        settle().await;
+        advance(secs(1)).await;
+    }
+    assert_eq!(origin.calls(), 1);
 }
