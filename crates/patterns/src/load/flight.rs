@@ -1,17 +1,9 @@
 //! The way of a load: look again, take the lease or wait for its holder, load, store.
 
-use std::{
-    convert::Infallible,
-    future::pending,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, future::pending, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cachekit_codec::Meta;
-use cachekit_keys::{Key, Root, Tag, Ttl};
+use cachekit_keys::{Key, Ttl};
 use cachekit_store::{Error, ErrorKind, Result, StopSignal, StoreExt, Wakeup};
 use futures_util::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
@@ -24,14 +16,12 @@ use super::{
     LoadContext, Loaded, Request,
     engine::{Engine, digest, is_away},
     flights::{Flying, Outcome},
-    loaded::Answer,
+    settle::Settled,
 };
 use crate::{
     Cached, Origin,
     access::{Found, Hit, Look},
     behind::unpersisted,
-    error::encode_error,
-    index::{Write, check_count, tag_roots},
     lease::{self, Fill, Late, Take, Taken, Token},
 };
 
@@ -54,7 +44,7 @@ pub(crate) struct Seen<V> {
     digest: Option<String>,
     /// How long it was to live, where that was read.
     left: Option<Duration>,
-    value: Option<V>,
+    pub(super) value: Option<V>,
 }
 
 impl<V> Seen<V> {
@@ -104,27 +94,15 @@ pub(super) struct End<V> {
     pub(super) release: bool,
 }
 
-/// What becomes of a loader's answer.
-pub(super) enum Settled<V> {
-    /// With tags that only the loader names.
-    Store(Write, Vec<Root>, Option<V>),
-    /// It is given and not stored: to all who joined where `shared` and nobody has invalidated it.
-    Give {
-        value: Option<V>,
-        shared: bool,
-    },
-    Ended(End<V>),
-}
-
 impl<V> End<V> {
-    fn of(outcome: Outcome<V>) -> Self {
+    pub(super) fn of(outcome: Outcome<V>) -> Self {
         Self {
             outcome,
             release: false,
         }
     }
 
-    fn releasing(outcome: Outcome<V>) -> Self {
+    pub(super) fn releasing(outcome: Outcome<V>) -> Self {
         Self {
             outcome,
             release: true,
@@ -165,58 +143,6 @@ where
         if release {
             let _ = self.release(&request.key, token).await;
         }
-    }
-
-    /// Loads without a lease: the value is not stored.
-    pub(super) async fn fly_unleased(
-        self: Arc<Self>,
-        flying: Flying<V>,
-        request: Request<V>,
-        stale: Option<V>,
-    ) {
-        let (start, limit) = (Instant::now(), request.hard_timeout);
-        let permit = timeout(limit, self.permits.acquire()).await;
-        let Ok(Ok(_permit)) = permit else {
-            let error = overloaded(&request.key);
-            return flying.finish(Outcome::Failed(error));
-        };
-        let left = limit.saturating_sub(start.elapsed());
-        let asked = self.ask(&request, stale.clone(), left).await;
-        let outcome = match asked {
-            Ok((loaded, _)) => self.unleased_outcome(&request.key, loaded, stale),
-            Err(error) => self.unleased_failure(&request.key, error),
-        };
-        flying.finish(outcome);
-    }
-
-    /// What came of a load without a lease. `stale` is what the loader was shown.
-    pub(super) fn unleased_outcome(
-        &self,
-        key: &Key,
-        loaded: Loaded<V>,
-        stale: Option<V>,
-    ) -> Outcome<V> {
-        let outcome = match (loaded.answer, stale) {
-            (Answer::Value(value) | Answer::Uncached(value), _) => uncached(Some(value)),
-            (Answer::Negative, _) => uncached(None),
-            // Whoever shares the load may have come after that was removed.
-            (Answer::NotModified, Some(value)) => Outcome::Private(Cached::new(
-                Some(value),
-                Origin::Uncached,
-                Some(Duration::ZERO),
-            )),
-            (Answer::NotModified, None) => return self.unleased_failure(key, not_modified(key)),
-            (Answer::Failed(failure), _) => {
-                return self.unleased_failure(key, failure.into_error().with_key(key));
-            }
-        };
-        self.setbacks.succeeded(key);
-        outcome
-    }
-
-    pub(super) fn unleased_failure(&self, key: &Key, error: Error) -> Outcome<V> {
-        self.setbacks.failed(key, &error, self.policy.failure_hold);
-        Outcome::Failed(error)
     }
 
     async fn run(
@@ -336,7 +262,7 @@ where
     }
 
     /// Runs the loader, for at most so long; answers how long it took too.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         request: &Request<V>,
         stale: Option<V>,
@@ -404,63 +330,6 @@ where
             Ok(false) => End::of(Outcome::Private(cached(Origin::Loaded))),
             Err(_) => End::releasing(Outcome::Private(cached(Origin::Uncached))),
         }
-    }
-
-    /// What to do with a loader's answer.
-    pub(super) fn settle(
-        &self,
-        request: &Request<V>,
-        seen: Seen<V>,
-        loaded: Loaded<V>,
-        load_time: Duration,
-    ) -> Settled<V> {
-        let refused = |error| Settled::Ended(End::releasing(Outcome::Refused(error)));
-        let value = match loaded.answer {
-            Answer::Value(value) => Some(value),
-            Answer::Negative => None,
-            Answer::NotModified if seen.value.is_some() => seen.value,
-            Answer::NotModified => {
-                return Settled::Ended(self.failed(request, not_modified(&request.key)));
-            }
-            Answer::Uncached(value) => {
-                return Settled::Give {
-                    value: Some(value),
-                    // Whether what only the loader names has been invalidated is only looked at where something is stored.
-                    shared: loaded.tags.is_empty(),
-                };
-            }
-            Answer::Failed(failure) => {
-                let error = failure.into_error().with_key(&request.key);
-                return Settled::Ended(self.failed(request, error));
-            }
-        };
-        let late = match self.late_tags(request, &loaded.tags) {
-            Ok(late) => late,
-            Err(error) => return refused(error),
-        };
-        match self.encode(request, value.as_ref(), loaded.ttl, load_time) {
-            Ok(Some(write)) => Settled::Store(write, late, value),
-            Ok(None) => Settled::Give {
-                value,
-                shared: late.is_empty(),
-            },
-            Err(error) => refused(error),
-        }
-    }
-
-    /// The tags that were not known when the load began.
-    ///
-    /// # Errors
-    /// Those of tags that cannot be stored, which is a mistake of the program.
-    fn late_tags(&self, request: &Request<V>, named: &[Tag]) -> Result<Vec<Root>> {
-        if named.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut late = tag_roots(self.access.base(), named)?;
-        late.retain(|tag| !request.tags.contains(tag));
-        check_count(request.tags.len() + late.len())
-            .map_err(|error| error.with_key(&request.key))?;
-        Ok(late)
     }
 
     pub(super) fn failed(&self, request: &Request<V>, error: Error) -> End<V> {
@@ -546,116 +415,6 @@ where
                 .with_detail("as many loads as may be are under way")),
         }
     }
-
-    /// On a store that runs no scripts: one load in this process, and a plain write.
-    async fn run_without_lease(
-        &self,
-        flying: &Flying<V>,
-        request: &Request<V>,
-        seen: Seen<V>,
-    ) -> Outcome<V> {
-        let stale = seen.value;
-        let asked = self.ask(request, stale.clone(), request.hard_timeout).await;
-        let (loaded, load_time) = match asked {
-            Ok(asked) => asked,
-            Err(error) => return self.unleased_failure(&request.key, error),
-        };
-        let value = match loaded.answer {
-            Answer::Value(value) => Some(value),
-            Answer::Negative => None,
-            Answer::NotModified if stale.is_some() => stale,
-            Answer::NotModified => return Outcome::Failed(not_modified(&request.key)),
-            Answer::Uncached(value) => return uncached(Some(value)),
-            Answer::Failed(failure) => return Outcome::Failed(failure.into_error()),
-        };
-        if let Err(error) = self.late_tags(request, &loaded.tags) {
-            return Outcome::Refused(error);
-        }
-        flying.close();
-        let stored = match self.encode(request, value.as_ref(), loaded.ttl, load_time) {
-            Ok(Some(write)) => self.access.store_plain(write).await.is_ok(),
-            Ok(None) => false,
-            Err(error) => return Outcome::Refused(error),
-        };
-        let origin = if stored {
-            Origin::Loaded
-        } else {
-            Origin::Uncached
-        };
-        Outcome::Loaded(Cached::new(value, origin, Some(Duration::ZERO)))
-    }
-
-    /// The entry to be stored; none for one that cannot be stored and is served all the same.
-    ///
-    /// # Errors
-    /// Those of a value that can never be encoded, which is a mistake of the program.
-    fn encode(
-        &self,
-        request: &Request<V>,
-        value: Option<&V>,
-        ttl: Option<Ttl>,
-        load_time: Duration,
-    ) -> Result<Option<Write>> {
-        let access = &self.access;
-        let encoded = match value {
-            Some(value) => {
-                let ttl = ttl.unwrap_or_else(|| {
-                    access
-                        .lifetime()
-                        .drawn(request.options.ttl, request.options.jitter)
-                });
-                let refresh = request.options.refresh;
-                let (meta, ttl) = access.stamp_for(ttl, Some(load_time), refresh);
-                let format = &access.base().format;
-                let encode = AssertUnwindSafe(|| format.encode(value, &meta));
-                let Ok(encoded) = catch_unwind(encode) else {
-                    let error = Error::new(ErrorKind::Encode, "load").with_key(&request.key);
-                    return Err(error.with_detail("the value's Serialize panicked"));
-                };
-                (encoded, ttl)
-            }
-            None => {
-                let ttl = ttl.or(request.options.negative_ttl);
-                let ttl = ttl.unwrap_or(self.policy.negative_ttl);
-                (access.base().format.encode_negative(&Meta::default()), ttl)
-            }
-        };
-        let (encoded, ttl) = encoded;
-        let encoded = match encoded {
-            Ok(encoded) => encoded,
-            // Plain JSON cannot say that there is no value.
-            Err(_) if value.is_none() => return Ok(None),
-            Err(error) => match encode_error(&request.key, error) {
-                error if error.kind() == ErrorKind::TooLarge => return Ok(None),
-                error => return Err(error),
-            },
-        };
-        if encoded.len() > access.base().store.capabilities().max_value_size {
-            return Ok(None);
-        }
-        Ok(Some(Write {
-            key: request.key.clone(),
-            roots: request.roots.clone(),
-            value: encoded,
-            ttl,
-        }))
-    }
-}
-
-pub(super) fn uncached<V>(value: Option<V>) -> Outcome<V> {
-    Outcome::Loaded(Cached::new(value, Origin::Uncached, Some(Duration::ZERO)))
-}
-
-pub(super) fn overloaded(key: &Key) -> Error {
-    Error::new(ErrorKind::Overloaded, "load")
-        .with_detail("too many loads are under way without the store")
-        .with_key(key)
-}
-
-fn not_modified(key: &Key) -> Error {
-    Error::new(ErrorKind::LoadFailed, "load")
-        .with_detail("the loader said \"not modified\", and there is no value to keep")
-        .with_key(key)
 }
 
 /// Spreads the looks of those who wait for the same lease to expire. Never nothing: the lease is there until its last

@@ -11,10 +11,12 @@ use tokio::time::{Instant, timeout};
 use super::{
     BoxError, LoadOptions, Loaded, Request,
     engine::{Engine, is_away},
-    flight::{End, Mode, Seen, Settled, overloaded, uncached},
+    flight::{End, Mode, Seen},
     flights::{Flying, Outcome, Ticket},
     request::guarded,
+    settle::Settled,
     together::Aboard,
+    unleased::{overloaded, uncached},
 };
 use crate::{
     Cached, Origin,

@@ -88,9 +88,11 @@ mod policy;
 mod refresh;
 mod request;
 mod setbacks;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod together;
+mod unleased;
 
 pub use self::{
     cached::{Cached, Origin},

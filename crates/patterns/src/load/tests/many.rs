@@ -285,7 +285,7 @@ async fn on_a_cluster_only_the_keys_of_nodes_that_are_away_do_without_the_store(
             let store: Arc<MemoryStore> = Arc::new(MemoryStore::builder().clustered(true).build());
             let (plan, source) = (FaultPlan::new(), Source::default());
             let cache = builder_over(faulty(&store, &plan)).build().unwrap();
-            let down = FaultRule::new(fault.clone()).naming(Pattern::raw("*n:2??").unwrap());
+            let down = FaultRule::new(fault).naming(Pattern::raw("*n:2??").unwrap());
             plan.add(match operation {
                 Some(operation) => down.on(operation),
                 None => down,
