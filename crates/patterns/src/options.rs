@@ -171,10 +171,14 @@ impl Lifetime {
     /// Whether an entry that is fresh for so long has to say so itself: a reader who derives its age from what is left of its
     /// life takes it for one of the handle's lifetime.
     pub(crate) fn needs_header(&self, fresh: Ttl) -> bool {
+        self.has_header || (self.reads_expiry && self.is_unusual(fresh) && self.may_have_header)
+    }
+
+    /// Whether no entry of the handle is fresh for so long unless it is told to be.
+    pub(crate) fn is_unusual(&self, fresh: Ttl) -> bool {
         let shortest = self.ttl.jittered(self.jitter, 0);
         let shortest = shortest.min(self.ttl.jittered(self.jitter, u64::MAX));
-        let is_derived = self.reads_expiry && (fresh < shortest || fresh > self.ttl);
-        self.has_header || (is_derived && self.may_have_header)
+        fresh < shortest || fresh > self.ttl
     }
 
     /// Whether an entry without a header ceases to be fresh while its key still lives.

@@ -14,6 +14,8 @@ use crate::{CacheCounts, Cached, Lookup, Origin, error::decode_error};
 /// What a key held.
 pub(crate) struct Look<V> {
     pub(crate) bytes: Option<Bytes>,
+    /// How long they were to live, where that was read.
+    pub(crate) expires_in: Option<Duration>,
     pub(crate) found: Found<V>,
 }
 
@@ -34,6 +36,8 @@ pub(crate) struct Hit<V> {
     pub(crate) age: Option<Duration>,
     /// How long it stays fresh.
     pub(crate) left: Option<Duration>,
+    /// How long ago it ceased to be fresh.
+    pub(crate) over: Option<Duration>,
     /// How long loading it took.
     pub(crate) load_time: Option<Duration>,
 }
@@ -85,7 +89,11 @@ impl Access {
                 },
             },
         };
-        Ok(Look { bytes, found })
+        Ok(Look {
+            bytes,
+            expires_in,
+            found,
+        })
     }
 
     fn freshness<V>(
@@ -122,6 +130,7 @@ impl Access {
             value,
             age,
             left,
+            over,
             load_time: meta.load_time,
         };
         match over {

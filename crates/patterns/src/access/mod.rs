@@ -15,7 +15,7 @@ use cachekit_store::{CallOutcome, Event, KeyExpiry, Observer, Observers, Result,
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CacheCounters, CacheCounts, Lookup, WriteOptions,
+    CacheCounters, CacheCounts, Lookup, Refresh, WriteOptions,
     clock::ServerClock,
     error::{encode_error, format_error},
     index::{Place, Write, Writer},
@@ -132,15 +132,19 @@ impl Access {
     }
 
     pub(crate) async fn lookup<V: DeserializeOwned>(&self, key: &Key) -> Result<Lookup<V>> {
-        let (bytes, expires_in) = self.read(key).await?;
+        let (bytes, expires_in) = self.read(key, false).await?;
         let lookup = self.judge(key, bytes, expires_in)?.found.into();
         self.note_reads(std::slice::from_ref(key), CacheCounts::of(&lookup));
         Ok(lookup)
     }
 
-    /// Reads one key, and the rest of its life where that is needed.
-    pub(crate) async fn read(&self, key: &Key) -> Result<(Option<Bytes>, Option<Duration>)> {
-        if !self.lifetime.reads_expiry {
+    /// Reads one key, and the rest of its life where that is needed, or wanted.
+    pub(crate) async fn read(
+        &self,
+        key: &Key,
+        with_expiry: bool,
+    ) -> Result<(Option<Bytes>, Option<Duration>)> {
+        if !self.lifetime.reads_expiry && !with_expiry {
             return Ok((self.base.store.get(key).await?, None));
         }
         let entries = self
@@ -158,8 +162,9 @@ impl Access {
     pub(crate) async fn read_many(
         &self,
         keys: &[Key],
+        with_expiry: bool,
     ) -> Result<Vec<(Option<Bytes>, Option<Duration>)>> {
-        if !self.lifetime.reads_expiry {
+        if !self.lifetime.reads_expiry && !with_expiry {
             let stored = self.base.store.get_many(keys).await?;
             return Ok(stored.into_iter().map(|bytes| (bytes, None)).collect());
         }
@@ -181,7 +186,7 @@ impl Access {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let stored = self.read_many(keys).await?;
+        let stored = self.read_many(keys, false).await?;
         let mut counts = CacheCounts::default();
         let mut values = Vec::with_capacity(keys.len());
         for (key, (bytes, expires_in)) in keys.iter().zip(stored) {
@@ -244,11 +249,25 @@ impl Access {
 
     /// What an entry says about a fresh time that begins now, and how long its key lives.
     pub(crate) fn stamp(&self, fresh: Ttl, load_time: Option<Duration>) -> (Meta, Ttl) {
+        self.stamp_for(fresh, load_time, None)
+    }
+
+    /// The same for an entry that is to be refreshed as the call says that loads it.
+    pub(crate) fn stamp_for(
+        &self,
+        fresh: Ttl,
+        load_time: Option<Duration>,
+        refresh: Option<Refresh>,
+    ) -> (Meta, Ttl) {
+        let tells = |refresh: Refresh| {
+            !refresh.is_never() && (refresh.is_xfetch() || self.lifetime.is_unusual(fresh))
+        };
+        let is_wanted = self.lifetime.may_have_header && refresh.is_some_and(tells);
         let life = self.lifetime.stale_for.map_or(fresh, |stale| {
             let life = fresh.as_duration().saturating_add(stale.as_duration());
             Ttl::new(life).unwrap_or(Ttl::MAX)
         });
-        if !self.lifetime.needs_header(fresh) {
+        if !is_wanted && !self.lifetime.needs_header(fresh) {
             return (Meta::default(), life);
         }
         let now = self.base.clock.now_millis();

@@ -196,8 +196,9 @@ impl<K, V> CacheBuilder<K, V> {
         self
     }
 
-    /// How long a load may take; 30 s by default. Then it is ended, which is an error for those who wait for it. What took
-    /// longer than a day to load is not stored.
+    /// How long a load may take, and a caller waits for a value; 30 s by default. Then the load is ended, which is an error for
+    /// those who wait for it, and a caller that waited for another one gives up. What took longer than a day to load is not
+    /// stored.
     ///
     /// # Examples
     /// See [`stale_for`](Self::stale_for).
@@ -252,6 +253,51 @@ impl<K, V> CacheBuilder<K, V> {
     /// ```
     pub fn loads_without_store(mut self, most: usize) -> Self {
         self.policy.unleased = most;
+        self
+    }
+
+    /// How many loaders of this cache run at once in this process, whatever the store does; not bounded by default. A call of
+    /// many keys counts as one. More wait, within their hard time-outs, while their leases are kept, and fail as
+    /// [`Overloaded`](cachekit_store::ErrorKind::Overloaded) after that. It spares an origin to which everything is sent at
+    /// once, as after a flush. A loader must not load through the same cache then, or it may wait for itself.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain())
+    ///     .max_concurrent_loads(100)
+    ///     .build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn max_concurrent_loads(mut self, most: usize) -> Self {
+        self.policy.loads = Some(most);
+        self
+    }
+
+    /// For how long after a load failed no other one of the key is begun in this process, even where nothing stale can be
+    /// served: callers get the same error meanwhile, which says so. 100 ms by default; zero for none. It spares an origin that
+    /// is down, and answers callers of it at once.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectKey};
+    /// # use cachekit_patterns::Cache;
+    /// # use cachekit_store::MemoryStore;
+    /// use std::time::Duration;
+    ///
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let cache = Cache::<ProjectKey, String>::builder(store, KeySchema::plain())
+    ///     .failure_hold(Duration::from_secs(1))
+    ///     .build()?;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn failure_hold(mut self, hold: Duration) -> Self {
+        self.policy.failure_hold = hold;
         self
     }
 

@@ -1,6 +1,6 @@
 //! Reading through the cache: a value from the store, or from the loader.
 
-use std::{collections::HashMap, error::Error as StdError, hash::Hash, sync::Arc};
+use std::{collections::HashMap, error::Error as StdError, hash::Hash};
 
 use cachekit_keys::{KeyFamily, Tag};
 use cachekit_store::{Error, ErrorKind, Result};
@@ -8,10 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::Cache;
 use crate::{
-    CacheCounts, Cached, LoadContext, LoadOptions, Loaded, Origin,
-    access::{Found, Look},
+    Cached, LoadContext, LoadOptions, Loaded,
     index::{Place, tag_roots},
-    load::{BoxError, ManyLoader, Member, Request, Seen, Slot},
+    load::{Request, Slot, many_loader},
 };
 
 impl<K, V> Cache<K, V>
@@ -27,7 +26,10 @@ where
     ///   value.
     /// - [`LoadFailed`](ErrorKind::LoadFailed) where the loader failed, panicked or took too long, and nothing stale can be
     ///   served. The `source()` is the loader's error, as it was.
-    /// - [`Overloaded`](ErrorKind::Overloaded) where the store is away and too many loads wait.
+    /// - [`Timeout`](ErrorKind::Timeout) where another caller's or process's load took longer than this call waits, which is
+    ///   the hard time-out. The load goes on.
+    /// - [`Overloaded`](ErrorKind::Overloaded) where the store is away and too many loads wait, or more than
+    ///   [may](crate::CacheBuilder::max_concurrent_loads) in any case.
     /// - [`Encode`](ErrorKind::Encode) for a value that cannot be stored at all; one that is too large is served uncached.
     /// - [`Closed`](ErrorKind::Closed) after a shutdown.
     /// - Those of the [store](cachekit_store::Store) that waiting would not mend, such as
@@ -176,16 +178,18 @@ where
     {
         let request = || self.request(key, options, loader);
         let stored = self.key(key);
-        self.engine.fetch(&self.tasks, &stored, request).await
+        self.engine
+            .fetch(&self.tasks, &stored, options, request)
+            .await
     }
 
     /// Reads many values, and loads those that are missing with one call of the loader; answers for each key, in their order.
     ///
     /// The keys are read in one round trip and the missing ones' leases taken in another. The loader is called once, with just
     /// the keys whose leases this call got; what it leaves out of its map does not exist, and is stored as
-    /// [negative](Loaded::negative). Keys that others are loading are waited for. The loader is called again, for a single
-    /// key, only where such another fails, or what it loaded was invalidated meanwhile; therefore it is a `Fn`, which clones what
-    /// it needs into each future. An error of it fails the keys that it was called for; an entry of its map that is an
+    /// [negative](Loaded::negative). Keys that others are loading are waited for. The loader is called again, for the keys
+    /// concerned, only where such another fails, or what it loaded was invalidated meanwhile; therefore it is a `Fn`, which clones
+    /// what it needs into each future. An error of it fails the keys that it was called for; an entry of its map that is an
     /// [error](Loaded::failed) fails that key alone.
     ///
     /// # Errors
@@ -290,53 +294,15 @@ where
             return Ok(Vec::new());
         }
         let stored = self.keys(keys);
-        let looks = self.engine.look_many(&stored).await;
         let loader = many_loader(keys.to_vec(), loader);
-        let (mut answers, mut missing) = (Vec::with_capacity(keys.len()), Vec::new());
-        let mut counts = CacheCounts::default();
-        for (index, look) in looks.into_iter().enumerate() {
-            counts += match &look {
-                Ok(look) => look.found.counts(),
-                Err(_) => CacheCounts {
-                    misses: 1,
-                    ..CacheCounts::default()
-                },
-            };
-            let single = Arc::clone(&loader);
-            let single = move |_| async move { single(vec![index]).await.map(only) };
-            let request = |this: &Self| this.request(&keys[index], options, single);
-            match look {
-                Ok(look) => match look.found {
-                    Found::Fresh(hit) => {
-                        if self.engine.is_due(&hit) {
-                            let seen = Seen::of_hit(look.bytes.as_ref(), &hit);
-                            self.engine.refresh(&self.tasks, request(self)?, seen);
-                        }
-                        answers.push(Some(Ok(hit.cached(Origin::Fresh))));
-                    }
-                    found => {
-                        let look = Look { found, ..look };
-                        answers.push(None);
-                        missing.push(Member::new(index, request(self)?, Ok(look)));
-                    }
-                },
-                Err(error) => {
-                    answers.push(None);
-                    missing.push(Member::new(index, request(self)?, Err(error)));
-                }
-            }
-        }
-        self.access.note_reads(&stored, counts);
-        let engine = Arc::clone(&self.engine);
-        let loaded = Box::pin(engine.load_many(self.tasks.clone(), missing, loader)).await;
-        for (index, answer) in loaded {
-            answers[index] = Some(answer);
-        }
-        let unexpected = || Err(Error::new(ErrorKind::Unexpected, "load"));
-        let answers = answers.into_iter();
-        Ok(answers
-            .map(|answer| answer.unwrap_or_else(unexpected))
-            .collect())
+        let request = |place: usize, loader| {
+            let tags = self.tags_of(&keys[place], &options.tags)?;
+            self.request_of(self.place(&keys[place]), tags, options, loader)
+        };
+        let fetch = self
+            .engine
+            .fetch_many(&self.tasks, &stored, options, loader, request);
+        fetch.await
     }
 
     fn request<F, Fut, T, E>(&self, key: &K, options: &LoadOptions, loader: F) -> Result<Request<V>>
@@ -368,47 +334,13 @@ where
 
     pub(crate) fn request_of(
         &self,
-        (stored, roots): Place,
+        place: Place,
         tags: Vec<Tag>,
         options: &LoadOptions,
         loader: Slot<V>,
     ) -> Result<Request<V>> {
-        let hard = options.hard_timeout;
-        Ok(Request {
-            key: stored,
-            roots,
-            tags: tag_roots(self.access.base(), &tags)?,
-            ttl: options.ttl,
-            soft_timeout: options.soft_timeout,
-            hard_timeout: hard.unwrap_or(self.engine.policy().hard_timeout),
-            loader,
-        })
+        let tags = tag_roots(self.access.base(), &tags)?;
+        let policy = self.engine.policy();
+        Ok(Request::new(place, tags, options, policy, loader))
     }
-}
-
-/// A loader of many keys as a loader of many places among them: one answer for each place, in their order.
-fn many_loader<K, V, F, Fut, T, E>(keys: Vec<K>, loader: F) -> ManyLoader<V>
-where
-    K: Clone + Eq + Hash + Send + Sync + 'static,
-    V: Send + 'static,
-    F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<HashMap<K, T>, E>> + Send + 'static,
-    T: Into<Loaded<V>>,
-    E: Into<BoxError>,
-{
-    Arc::new(move |places: Vec<usize>| {
-        let wanted: Vec<K> = places.iter().map(|&place| keys[place].clone()).collect();
-        let loading = loader(wanted.clone());
-        Box::pin(async move {
-            let mut found = loading.await.map_err(Into::into)?;
-            let answers = wanted.iter().map(|key| found.remove(key));
-            Ok(answers
-                .map(|answer| answer.map_or_else(Loaded::negative, Into::into))
-                .collect())
-        })
-    })
-}
-
-fn only<V>(answers: Vec<Loaded<V>>) -> Loaded<V> {
-    answers.into_iter().next().unwrap_or_else(Loaded::negative)
 }

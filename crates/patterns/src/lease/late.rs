@@ -46,7 +46,11 @@ pub(crate) async fn fill(
     if fills.iter().any(|fill| !fill.late.tags.is_empty()) {
         give_up_cleared(store, fills).await?;
     }
-    give_up(store, fills.iter().filter(|fill| has_outlived_words(fill))).await?;
+    give_up(
+        store,
+        fills.iter().filter(|fill| outlives_words(fill.late.since)),
+    )
+    .await?;
     ops::fill(store, word, fills).await
 }
 
@@ -82,9 +86,9 @@ async fn give_up_cleared(store: &dyn Store, fills: &[Fill]) -> Result<()> {
     give_up(store, fills.iter().filter(|fill| is_cleared(fill))).await
 }
 
-/// Whether a clearing by pattern may have left word after the lease was taken, and the word have expired since.
-fn has_outlived_words(fill: &Fill) -> bool {
-    fill.late.since.elapsed().saturating_add(SLACK) >= PATTERN_WORD.as_duration()
+/// Whether a clearing by pattern may have left word after a lease was taken, and the word have expired since.
+pub(crate) fn outlives_words(since: Instant) -> bool {
+    since.elapsed().saturating_add(SLACK) >= PATTERN_WORD.as_duration()
 }
 
 /// Gives the leases of fills back, so that these are refused.
@@ -92,7 +96,7 @@ async fn give_up<'f>(store: &dyn Store, fills: impl Iterator<Item = &'f Fill>) -
     let leases = fills.map(|fill| Ok((lease_of(&fill.write.key)?, fill.token.clone())));
     let leases = leases.collect::<Result<Vec<_>>>()?;
     if !leases.is_empty() {
-        ops::release(store, &leases).await?;
+        ops::release(store, None, &leases).await?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ use cachekit_keys::{CompanionKind, Key};
 use cachekit_store::Result;
 
 pub(crate) use self::{
-    late::{Late, announce_clearing, fill},
+    late::{Late, announce_clearing, fill, outlives_words},
     ops::{Fill, Take, Taken, Token, release, renew, take},
     remove::{remove, remove_matching, word_of},
     scripts::{end_lease, mark, read_mark},

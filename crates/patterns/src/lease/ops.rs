@@ -1,6 +1,6 @@
 //! Taking, keeping, filling and giving back leases: for many keys in as many round trips as for one.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use bytes::Bytes;
 use cachekit_keys::{Key, Root, Roots, Ttl};
@@ -36,6 +36,8 @@ pub(crate) struct Take {
     pub(crate) token: Token,
     /// The digest of the bytes that are not good enough; none for no bytes.
     pub(crate) seen: Option<String>,
+    /// How long these were to live, where that is known.
+    pub(crate) seen_left: Option<Duration>,
     /// How long the lease lives unless it is renewed.
     pub(crate) ttl: Ttl,
     /// How long it may be renewed at most.
@@ -54,8 +56,8 @@ pub(crate) enum Taken {
     Unpersisted(Bytes),
     /// Someone else holds the lease, for so long unless they renew it.
     Held { left: Duration },
-    /// The caller holds it.
-    Granted,
+    /// The caller holds it. Whether the key holds the bytes that the caller has seen, or nothing.
+    Granted { has_seen: bool },
     /// The key is of another type.
     OtherType,
 }
@@ -112,7 +114,7 @@ pub(crate) async fn take(
     let replies = store.run_script(&TAKE, &calls).await?;
     let taken = each_of(&TAKE, takes.len(), &runs, replies.into_iter().map(taken))?;
     let granted = entries.iter().zip(&taken);
-    let granted = granted.filter(|(_, (_, taken))| matches!(taken, Taken::Granted));
+    let granted = granted.filter(|(_, (_, taken))| matches!(taken, Taken::Granted { .. }));
     note(store, granted.map(|(entry, _)| entry)).await?;
     Ok(taken)
 }
@@ -124,6 +126,10 @@ fn take_call(word: Option<&Key>, run: &Run<'_>, takes: &[Take]) -> Result<Script
     args.extend([number(ttl.as_millis()), number(life.as_millis())]);
     args.extend(members().map(|take| take.token.0.clone()));
     args.extend(members().map(|take| Bytes::from(take.seen.clone().unwrap_or_default())));
+    args.extend(members().map(|take| match take.seen_left {
+        Some(left) => number(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+        None => Bytes::new(),
+    }));
     args.extend(members().map(|take| take.key.to_bytes()));
     Ok(ScriptCall::new(
         run.keys_with_writes(word, members().map(|take| &take.key))?,
@@ -145,7 +151,8 @@ fn taken(reply: Reply) -> Result<Vec<(u64, Taken)>> {
 fn taken_one(reply: Reply) -> Result<Taken> {
     let parts = match reply {
         Reply::Integer(0) => return Ok(Taken::OtherType),
-        Reply::Integer(1) => return Ok(Taken::Granted),
+        Reply::Integer(1) => return Ok(Taken::Granted { has_seen: true }),
+        Reply::Integer(2) => return Ok(Taken::Granted { has_seen: false }),
         Reply::Array(parts) => parts,
         _ => return Err(unexpected(&TAKE)),
     };
@@ -242,10 +249,16 @@ pub(crate) async fn renew(store: &dyn Store, lease: &Key, token: &Token, ttl: Tt
     flag(store, &RENEW, lease, args).await
 }
 
-/// Gives leases back; answers for each whether the token still held it.
-pub(crate) async fn release(store: &dyn Store, leases: &[(Key, Token)]) -> Result<Vec<bool>> {
-    let call =
-        |(lease, token): &(Key, Token)| ScriptCall::new(vec![lease.clone()], vec![token.0.clone()]);
+/// Gives leases back; answers for each whether the token still held it, and nothing was cleared by pattern meanwhile.
+pub(crate) async fn release(
+    store: &dyn Store,
+    word: Option<&Key>,
+    leases: &[(Key, Token)],
+) -> Result<Vec<bool>> {
+    let call = |(lease, token): &(Key, Token)| {
+        let keys = iter::once(lease).chain(word).cloned();
+        ScriptCall::new(keys.collect(), vec![token.0.clone()])
+    };
     let calls: Vec<ScriptCall> = leases.iter().map(call).collect();
     let replies = store.run_script(&RELEASE, &calls).await?;
     replies

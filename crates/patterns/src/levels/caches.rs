@@ -168,7 +168,8 @@ impl LevelCaches {
     }
 
     fn level<S: Scope>(&self, scope: S) -> LevelCache<S> {
-        let lifetime = Lifetime::new(self.ttls.of(S::LEVEL), self.jitter);
+        let mut lifetime = Lifetime::new(self.ttls.of(S::LEVEL), self.jitter);
+        lifetime.may_have_header = !self.base.format.is_plain();
         LevelCache {
             access: Access::new(Arc::clone(&self.base), lifetime, S::LEVEL.as_str()),
             paths: scope.paths(&self.base.schema),

@@ -7,7 +7,7 @@ use cachekit_store::Result;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{handle::LevelCache, loading::value, scope::GlobalScope};
-use crate::{LoadOptions, Loaded, WriteOptions};
+use crate::{Cached, LoadContext, LoadOptions, Loaded, WriteOptions};
 
 /// What everyone shares and what rarely changes: whole keys as text, for a day unless set otherwise.
 ///
@@ -132,11 +132,62 @@ impl LevelCache<GlobalScope> {
         T: Into<Loaded<V>>,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let key = self.model_key(name, version, ContentHash::of(prompt));
-        let place = (key.clone(), Roots::default());
-        let options = LoadOptions::new();
-        let cached = self.fetch_at(place, &options, |_| ask());
-        value(&key, cached.await?)
+        let (prompt, options) = (ContentHash::of(prompt), LoadOptions::new());
+        let ask = |_| ask();
+        let cached = self.get_or_ask_model_with(name, version, &prompt, &options, ask);
+        value(&self.model_key(name, version, prompt), cached.await?)
+    }
+
+    /// What a model answers to the prompt of this hash, with options of its own: as [`fetch_with`](LevelCache::fetch_with) tells
+    /// it.
+    ///
+    /// # Errors
+    /// Those of [`fetch_with`](LevelCache::fetch_with).
+    ///
+    /// # Cancel safety
+    /// As [`get_or_ask_model`](Self::get_or_ask_model).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, Ttl};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// use std::time::Duration;
+    ///
+    /// use cachekit_keys::{ContentHash, ModelName, ModelVersion};
+    /// use cachekit_patterns::{Cached, LoadOptions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let (name, version) = (ModelName::new("gpt-4")?, ModelVersion::new("v2.1.0")?);
+    /// let prompt = ContentHash::of_parts(&[b"Why?", b"temperature 0"]);
+    /// let patient = LoadOptions::new().with_hard_timeout(Duration::from_secs(120));
+    /// let ask = |_| async { Ok::<_, std::io::Error>("Because.".to_owned()) };
+    /// let global = levels.global();
+    /// let answer: Cached<String> = global
+    ///     .get_or_ask_model_with(&name, &version, &prompt, &patient, ask)
+    ///     .await?;
+    /// assert_eq!(answer.value.as_deref(), Some("Because."));
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_or_ask_model_with<V, F, Fut, T, E>(
+        &self,
+        name: &ModelName,
+        version: &ModelVersion,
+        prompt: &ContentHash,
+        options: &LoadOptions,
+        ask: F,
+    ) -> Result<Cached<V>>
+    where
+        V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        F: FnOnce(LoadContext<V>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let place = (self.model_key(name, version, *prompt), Roots::default());
+        self.fetch_at(place, options, ask).await
     }
 
     fn model_key(&self, name: &ModelName, version: &ModelVersion, prompt: ContentHash) -> Key {

@@ -1,6 +1,6 @@
 //! Reading through a level's handle: a value from the store, or from the loader.
 
-use std::error::Error as StdError;
+use std::{collections::HashMap, error::Error as StdError};
 
 use cachekit_keys::Key;
 use cachekit_store::{Error, ErrorKind, Result};
@@ -10,7 +10,7 @@ use super::{handle::LevelCache, scope::Scope};
 use crate::{
     Cached, LoadContext, LoadOptions, Loaded,
     index::{Place, tag_roots},
-    load::{Request, Slot},
+    load::{Request, Slot, many_loader},
 };
 
 impl<S: Scope> LevelCache<S> {
@@ -99,6 +99,130 @@ impl<S: Scope> LevelCache<S> {
         self.fetch_at(self.place(name)?, options, loader).await
     }
 
+    /// Reads or loads a value, and tells where it comes from: [`fetch_with`](Self::fetch_with) without options.
+    ///
+    /// # Errors
+    /// Those of [`get_or_load`](Self::get_or_load) without `NotFound`.
+    ///
+    /// # Cancel safety
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, SessionId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// use cachekit_patterns::Cached;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let session = levels.session(&SessionId::new("abc123")?);
+    /// let seen: Cached<u32> = session.fetch("count", || async { Ok::<_, std::io::Error>(None) }).await?;
+    /// assert!(seen.is_negative());
+    /// # Ok(()) }
+    /// ```
+    pub async fn fetch<V, F, Fut, T, E>(&self, name: &str, loader: F) -> Result<Cached<V>>
+    where
+        V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let options = LoadOptions::new();
+        self.fetch_with(name, &options, |_| loader()).await
+    }
+
+    /// Reads many values, and loads those that are missing with one call of the loader, which is told their names; answers for
+    /// each name, in their order. As [`Cache::get_or_load_many`](crate::Cache::get_or_load_many).
+    ///
+    /// # Errors
+    /// Of the call as a whole: [`InvalidInput`](ErrorKind::InvalidInput) for a wrong name. All else is the outcome of a name, and
+    /// as in [`get_or_load`](Self::get_or_load) without `NotFound`.
+    ///
+    /// # Cancel safety
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cachekit_keys::{KeySchema, ProjectId};
+    /// # use cachekit_patterns::LevelCaches;
+    /// # use cachekit_store::MemoryStore;
+    /// use std::collections::HashMap;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cachekit_store::Error> {
+    /// # let levels = LevelCaches::builder(Arc::new(MemoryStore::new()), KeySchema::plain()).build()?;
+    /// let project = levels.project(&ProjectId::new("proj456")?);
+    /// project.set("lines:a.rs", &1).await?;
+    /// let count = |missing: Vec<String>| async move {
+    ///     let lines = missing.into_iter().map(|name| (name, 2));
+    ///     Ok::<_, std::io::Error>(lines.collect::<HashMap<_, _>>())
+    /// };
+    /// let lines = project.get_or_load_many(&["lines:a.rs", "lines:b.rs"], count).await?;
+    /// let lines = lines.into_iter().map(|answer| answer.map(|cached| cached.value));
+    /// assert_eq!(lines.collect::<Result<Vec<_>, _>>()?, [Some(1), Some(2)]);
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_or_load_many<V, F, Fut, T, E>(
+        &self,
+        names: &[impl AsRef<str>],
+        loader: F,
+    ) -> Result<Vec<Result<Cached<V>>>>
+    where
+        V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        F: Fn(Vec<String>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<HashMap<String, T>, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let options = LoadOptions::new();
+        self.get_or_load_many_with(names, &options, loader).await
+    }
+
+    /// [`get_or_load_many`](Self::get_or_load_many) with options of the call, which hold for each of its names.
+    ///
+    /// # Errors
+    /// Those of [`get_or_load_many`](Self::get_or_load_many), and [`InvalidInput`](ErrorKind::InvalidInput) for too many tags.
+    ///
+    /// # Cancel safety
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Examples
+    /// See [`get_or_load_many`](Self::get_or_load_many) and [`fetch_with`](Self::fetch_with).
+    pub async fn get_or_load_many_with<V, F, Fut, T, E>(
+        &self,
+        names: &[impl AsRef<str>],
+        options: &LoadOptions,
+        loader: F,
+    ) -> Result<Vec<Result<Cached<V>>>>
+    where
+        V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        F: Fn(Vec<String>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<HashMap<String, T>, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        let places = names.iter().map(|name| self.place(name));
+        let places: Vec<Place> = places.collect::<Result<_>>()?;
+        let keys: Vec<Key> = places.iter().map(|(key, _)| key.clone()).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tags = tag_roots(self.access.base(), &options.tags)?;
+        let engine = self.engines.of::<V>(S::LEVEL, &self.access);
+        let policy = engine.policy();
+        let request = |index: usize, loader| {
+            let (place, tags) = (places[index].clone(), tags.clone());
+            Ok(Request::new(place, tags, options, policy, loader))
+        };
+        let loader = many_loader(names, loader);
+        let fetch = engine.fetch_many(&self.tasks, &keys, options, loader, request);
+        fetch.await
+    }
+
     pub(super) async fn fetch_at<V, F, Fut, T, E>(
         &self,
         (key, roots): Place,
@@ -115,18 +239,11 @@ impl<S: Scope> LevelCache<S> {
         let engine = self.engines.of::<V>(S::LEVEL, &self.access);
         let stored = key.clone();
         let request = || {
-            let hard = options.hard_timeout;
-            Ok(Request {
-                key,
-                roots,
-                tags: tag_roots(self.access.base(), &options.tags)?,
-                ttl: options.ttl,
-                soft_timeout: options.soft_timeout,
-                hard_timeout: hard.unwrap_or(engine.policy().hard_timeout),
-                loader: Slot::new(loader),
-            })
+            let tags = tag_roots(self.access.base(), &options.tags)?;
+            let (place, loader) = ((key, roots), Slot::new(loader));
+            Ok(Request::new(place, tags, options, engine.policy(), loader))
         };
-        engine.fetch(&self.tasks, &stored, request).await
+        engine.fetch(&self.tasks, &stored, options, request).await
     }
 }
 

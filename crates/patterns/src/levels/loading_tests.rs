@@ -1,6 +1,7 @@
 //! Loading through the levels' handles on the memory store, under paused time.
 
 use std::{
+    collections::HashMap,
     io,
     sync::{
         Arc,
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use cachekit_keys::{KeySchema, ModelName, ModelVersion, ProjectId};
+use cachekit_keys::{ContentHash, KeySchema, ModelName, ModelVersion, ProjectId};
 use cachekit_store::{ErrorKind, MemoryStore, Store};
 use futures_util::future::join_all;
 use tokio::time::sleep;
@@ -202,4 +203,54 @@ async fn a_warmed_project_is_written_as_any_other_and_cleared_with_it() {
     assert_eq!(tree.unwrap(), ["src/main.rs"]);
     assert_eq!(issues.unwrap(), [(1, "high".to_owned())]);
     assert_eq!(project.clear().await.unwrap(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_names_are_loaded_together_and_cleared_with_their_owner() {
+    let store = Arc::default();
+    let project = project_of(&levels_of(&store));
+    project.set("lines:b.rs", &1_usize).await.unwrap();
+    let asked: Arc<AtomicU32> = Arc::default();
+    let count = {
+        let asked = Arc::clone(&asked);
+        move |names: Vec<String>| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            async move {
+                assert_eq!(names, ["lines:a.rs", "lines:c.rs"]);
+                let lines = names.into_iter().filter(|name| name != "lines:c.rs");
+                Ok::<_, io::Error>(lines.map(|name| (name, 7)).collect::<HashMap<_, _>>())
+            }
+        }
+    };
+    let names = ["lines:a.rs", "lines:b.rs", "lines:c.rs"];
+    for _ in 0..2 {
+        let answers = project.get_or_load_many(&names, count.clone()).await;
+        let answers = answers.unwrap().into_iter();
+        let values: Vec<Option<usize>> = answers.map(|answer| answer.unwrap().value).collect();
+        assert_eq!(values, [Some(7), Some(1), None]);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(project.clear().await.unwrap(), 3);
+    let wrong = project.get_or_load_many(&["a::b"], count).await;
+    assert_eq!(wrong.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_may_be_given_more_time_than_other_loads() {
+    let levels = levels_of(&Arc::default());
+    let name = ModelName::new("gpt-4").unwrap();
+    let version = ModelVersion::new("v2.1.0").unwrap();
+    let prompt = ContentHash::of("Why?");
+    let (global, patient) = (
+        levels.global(),
+        LoadOptions::new().with_hard_timeout(Duration::from_secs(120)),
+    );
+    let think = |_| async {
+        sleep(Duration::from_secs(100)).await;
+        Ok::<_, io::Error>("Because.".to_owned())
+    };
+    let answer = global.get_or_ask_model_with(&name, &version, &prompt, &patient, think);
+    assert_eq!(answer.await.unwrap().origin, Origin::Loaded);
+    let stored = global.get_model_response::<String>(&name, &version, "Why?");
+    assert_eq!(stored.await.unwrap().as_deref(), Some("Because."));
 }

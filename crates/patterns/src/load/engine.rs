@@ -19,9 +19,9 @@ use tokio::{
 };
 
 use super::{
-    Policy, Request,
+    LoadOptions, Policy, Request,
     flight::{Mode, Seen},
-    flights::{Flights, Outcome, Ticket},
+    flights::{Flights, Moment, Outcome, Ticket},
     setbacks::Setbacks,
 };
 use crate::{
@@ -32,13 +32,27 @@ use crate::{
 /// How often a caller joins a load whose result it may not have, before it loads for itself.
 const ROUNDS: usize = 3;
 
-/// With whom a load without a lease is shared.
+/// So much longer than its load may take does a caller wait, so that it hears how a load ended that began with it.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// With whom a load without a lease is shared. No invalidation reaches it.
 enum Company<V> {
     /// With those on a flight that is under way.
     Known(Ticket<V>),
-    /// With others who found the store of no help.
-    Others,
-    None,
+    /// With others who could not read the store either: nobody of them can hear of an invalidation.
+    Anyone,
+    /// Only where the load began after the call did. While another one is under way, those who came later wait for the
+    /// next one together.
+    Later,
+}
+
+/// One call that may load.
+struct Call<V> {
+    tasks: Tasks,
+    request: Request<V>,
+    start: Instant,
+    /// When it began, among the loads without a lease.
+    moment: Moment,
 }
 
 /// What loads for one cache.
@@ -46,9 +60,11 @@ pub(crate) struct Engine<V> {
     pub(super) access: Access,
     pub(super) policy: Policy,
     pub(super) flights: Arc<Flights<V>>,
-    /// Loads without a lease, which no invalidation reaches: for those alone who found the store of no help.
+    /// Loads without a lease, which no invalidation reaches.
     pub(super) unleased: Arc<Flights<V>>,
     pub(super) permits: Semaphore,
+    /// How many loads may run at once, where that is bounded.
+    pub(super) turns: Option<Semaphore>,
     pub(super) setbacks: Setbacks,
     /// The moving average of load times, in microseconds; 0 before the first.
     load_time: AtomicU64,
@@ -66,6 +82,7 @@ impl<V> Engine<V> {
             flights: Arc::new(Flights::new()),
             unleased: Arc::new(Flights::new()),
             permits: Semaphore::new(policy.unleased),
+            turns: policy.loads.map(Semaphore::new),
             setbacks: Setbacks::default(),
             load_time: AtomicU64::new(0),
             random: Mutex::new(random),
@@ -88,7 +105,7 @@ impl<V> Engine<V> {
     }
 
     /// Whether a fresh value is to be loaded anew.
-    pub(crate) fn is_due(&self, hit: &Hit<V>) -> bool {
+    pub(crate) fn is_due(&self, hit: &Hit<V>, options: &LoadOptions) -> bool {
         if hit.value.is_none() {
             return false;
         }
@@ -98,9 +115,8 @@ impl<V> Engine<V> {
         };
         let load_time = hit.load_time.or(average);
         let draw = || self.random.lock().f64();
-        self.policy
-            .refresh
-            .is_due(hit.age, hit.left, load_time, draw)
+        let refresh = options.refresh.unwrap_or(self.policy.refresh);
+        refresh.is_due(hit.age, hit.left, load_time, draw)
     }
 }
 
@@ -109,17 +125,21 @@ where
     V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
     /// Looks once, and counts the request.
-    pub(crate) async fn look(&self, key: &Key) -> Result<Look<V>> {
-        let (bytes, expires_in) = self.access.read(key).await?;
+    pub(crate) async fn look(&self, key: &Key, options: &LoadOptions) -> Result<Look<V>> {
+        let (bytes, expires_in) = self.access.read(key, options.reads_expiry()).await?;
         self.access.judge(key, bytes, expires_in)
     }
 
     /// What could be served although it is not fresh.
-    pub(super) fn stale(look: &Look<V>) -> Option<Hit<V>> {
-        match &look.found {
-            Found::Stale(hit) if hit.value.is_some() => Some(hit.clone()),
-            _ => None,
-        }
+    pub(super) fn stale(look: &Look<V>, options: &LoadOptions) -> Option<Hit<V>> {
+        let Found::Stale(hit) = &look.found else {
+            return None;
+        };
+        let over = hit.over.unwrap_or_default();
+        let is_within = options
+            .stale_for
+            .is_none_or(|bound| over <= bound.as_duration());
+        (hit.value.is_some() && is_within).then(|| hit.clone())
     }
 
     fn serve_stale(&self, hit: Hit<V>) -> Cached<V> {
@@ -127,81 +147,100 @@ where
         hit.cached(Origin::Stale)
     }
 
-    /// Loads what a look did not find, or waits for whoever does.
+    /// Loads what a look did not find, or waits for whoever does; for as long as the call's load may take, and no longer.
     pub(crate) async fn load(
         self: Arc<Self>,
         tasks: Tasks,
         request: Request<V>,
         look: Result<Look<V>>,
-        mut first: Option<Ticket<V>>,
+        first: Option<Ticket<V>>,
     ) -> Result<Cached<V>> {
         let start = Instant::now();
+        let (key, limit) = (request.key.clone(), request.hard_timeout);
+        let mut stale = None;
+        let call = Call {
+            tasks,
+            request,
+            start,
+            moment: self.unleased.moment(),
+        };
+        let answer = self.answer(&call, look, first, &mut stale);
+        let answered = match start.checked_add(limit.saturating_add(GRACE)) {
+            Some(deadline) => timeout_at(deadline, answer).await,
+            None => Ok(answer.await),
+        };
+        answered.unwrap_or_else(|_| {
+            let detail = format!("the value was not there within {limit:?}; its load goes on");
+            let error = Error::new(ErrorKind::Timeout, "load").with_detail(detail);
+            self.stale_or(&mut stale, error.with_key(&key))
+        })
+    }
+
+    /// Serves what there is that is not fresh, or fails.
+    fn stale_or(&self, stale: &mut Option<Hit<V>>, error: Error) -> Result<Cached<V>> {
+        stale.take().map(|hit| self.serve_stale(hit)).ok_or(error)
+    }
+
+    /// `stale` is told what could be served although it is not fresh.
+    async fn answer(
+        self: &Arc<Self>,
+        call: &Call<V>,
+        look: Result<Look<V>>,
+        mut first: Option<Ticket<V>>,
+        stale: &mut Option<Hit<V>>,
+    ) -> Result<Cached<V>> {
+        let request = &call.request;
         let mut look = match look {
             Ok(look) => look,
             Err(error) if is_away(&error) => {
-                let company = first.map_or(Company::Others, Company::Known);
-                return self
-                    .load_unleased(&tasks, request, None, company, start)
-                    .await;
+                let company = first.map_or(Company::Anyone, Company::Known);
+                return self.load_unleased(call, stale, company).await;
             }
             Err(error) => return Err(error),
         };
         for _ in 0..ROUNDS {
-            let stale = Self::stale(&look);
-            match look.found {
-                Found::Unreadable(ref error) if error.kind() == ErrorKind::Newer => {
-                    return self
-                        .load_unleased(&tasks, request, None, Company::Others, start)
-                        .await;
-                }
-                _ => {}
-            }
-            if let Some(stale) = &stale
-                && self.setbacks.is_held_back(&request.key)
+            *stale = Self::stale(&look, &request.options);
+            if let Found::Unreadable(error) = &look.found
+                && error.kind() == ErrorKind::Newer
             {
-                return Ok(self.serve_stale(stale.clone()));
+                return self.load_unleased(call, stale, Company::Later).await;
+            }
+            if first.is_none()
+                && let Some(held_back) = self.held_back(&request.key, stale)
+            {
+                return held_back;
             }
             let (mut ticket, flying) = match first.take() {
                 Some(ticket) => (ticket, None),
                 None => self.flights.join_or_start(&request.key),
             };
             if let Some(flying) = flying {
-                let seen = Seen::of(&look);
-                let flight = Arc::clone(&self).fly(flying, request.clone(), seen, Mode::Load);
+                let (seen, this) = (Seen::of(&look), Arc::clone(self));
                 // Boxed, because it is large and would be copied several times on its way into the task.
-                let flight = Box::pin(flight);
-                if let Err(error) = tasks.spawn("load a value", flight) {
-                    return stale.map(|hit| self.serve_stale(hit)).ok_or(error);
+                let fly =
+                    |stop| Box::pin(this.fly(flying, request.clone(), seen, Mode::Load, stop));
+                if let Err(error) = call.tasks.spawn_until_stopped("load a value", fly) {
+                    return self.stale_or(stale, error);
                 }
             }
-            let soft = self.soft_deadline(&request, start);
+            let soft = self.soft_deadline(call);
             let Some(outcome) = wait(&mut ticket, stale.is_some(), soft).await else {
                 // Only where there is something stale is a wait given up.
-                return stale
-                    .map(|hit| self.serve_stale(hit))
-                    .ok_or_else(|| Error::new(ErrorKind::Unexpected, "load"));
+                return self.stale_or(stale, Error::new(ErrorKind::Unexpected, "load"));
             };
             match outcome {
                 Outcome::Found(cached, look) if ticket.joined < look => return Ok(cached),
                 Outcome::Loaded(cached) => return Ok(cached),
                 Outcome::Private(cached) if ticket.started => return Ok(cached),
-                Outcome::Failed(error) => {
-                    return stale.map(|hit| self.serve_stale(hit)).ok_or(error);
-                }
+                Outcome::Failed(error) => return self.stale_or(stale, error),
                 Outcome::Refused(error) => return Err(error),
-                Outcome::Away => {
-                    return self
-                        .load_unleased(&tasks, request, stale, Company::Others, start)
-                        .await;
-                }
+                Outcome::Away => return self.load_unleased(call, stale, Company::Later).await,
                 Outcome::Found(..) | Outcome::Private(_) | Outcome::Nothing => {}
             }
-            look = match self.look(&request.key).await {
+            look = match self.look(&request.key, &request.options).await {
                 Ok(look) => look,
                 Err(error) if is_away(&error) => {
-                    return self
-                        .load_unleased(&tasks, request, stale, Company::Others, start)
-                        .await;
+                    return self.load_unleased(call, stale, Company::Later).await;
                 }
                 Err(error) => return Err(error),
             };
@@ -209,53 +248,73 @@ where
                 return Ok(hit.cached(Origin::Fresh));
             }
         }
-        let stale = Self::stale(&look);
-        self.load_unleased(&tasks, request, stale, Company::None, start)
-            .await
+        *stale = Self::stale(&look, &request.options);
+        self.load_unleased(call, stale, Company::Later).await
     }
 
-    /// Loads without the store, together with others who cannot use it either, or alone.
+    /// What is answered in place of a load, where one failed a moment ago.
+    fn held_back(&self, key: &Key, stale: &mut Option<Hit<V>>) -> Option<Result<Cached<V>>> {
+        if stale.is_none() {
+            return self.setbacks.error(key).map(Err);
+        }
+        let hit = stale.take_if(|_| self.setbacks.is_held_back(key))?;
+        Some(Ok(self.serve_stale(hit)))
+    }
+
+    /// Loads without the store.
     async fn load_unleased(
         self: &Arc<Self>,
-        tasks: &Tasks,
-        request: Request<V>,
-        stale: Option<Hit<V>>,
-        company: Company<V>,
-        start: Instant,
+        call: &Call<V>,
+        stale: &mut Option<Hit<V>>,
+        mut company: Company<V>,
     ) -> Result<Cached<V>> {
-        let (mut ticket, flying) = match company {
-            Company::Known(ticket) => (ticket, None),
-            Company::Others => self.unleased.join_or_start(&request.key),
-            Company::None => {
-                let (ticket, flying) = self.unleased.start_alone(&request.key);
-                (ticket, Some(flying))
+        let request = &call.request;
+        loop {
+            let is_anyones = !matches!(company, Company::Later);
+            let (mut ticket, flying) = match std::mem::replace(&mut company, Company::Later) {
+                Company::Known(ticket) => (ticket, None),
+                Company::Anyone | Company::Later => {
+                    if let Some(held_back) = self.held_back(&request.key, stale) {
+                        return held_back;
+                    }
+                    self.unleased.join_or_start(&request.key)
+                }
+            };
+            if let Some(flying) = flying {
+                let value = stale.as_ref().and_then(|hit| hit.value.clone());
+                let flight = Arc::clone(self).fly_unleased(flying, request.clone(), value);
+                let spawned = call.tasks.spawn("load a value without the store", flight);
+                if let Err(error) = spawned {
+                    return self.stale_or(stale, error);
+                }
             }
-        };
-        let soft = self.soft_deadline(&request, start);
-        if let Some(flying) = flying {
-            let value = stale.as_ref().and_then(|hit| hit.value.clone());
-            let flight = Arc::clone(self).fly_unleased(flying, request, value);
-            if let Err(error) = tasks.spawn("load a value without the store", flight) {
-                return stale.map(|hit| self.serve_stale(hit)).ok_or(error);
+            let soft = self.soft_deadline(call);
+            let unexpected = || Error::new(ErrorKind::Unexpected, "load");
+            let Some(outcome) = wait(&mut ticket, stale.is_some(), soft).await else {
+                return self.stale_or(stale, unexpected());
+            };
+            let is_ours = is_anyones || ticket.started || ticket.began_after(call.moment);
+            match outcome {
+                Outcome::Private(_) if !ticket.started => {}
+                _ if !is_ours => {}
+                Outcome::Loaded(cached) | Outcome::Private(cached) | Outcome::Found(cached, _) => {
+                    return Ok(cached);
+                }
+                Outcome::Failed(error) | Outcome::Refused(error) => {
+                    return self.stale_or(stale, error);
+                }
+                Outcome::Away | Outcome::Nothing => return self.stale_or(stale, unexpected()),
             }
         }
-        let error = match wait(&mut ticket, stale.is_some(), soft).await {
-            Some(
-                Outcome::Loaded(cached) | Outcome::Private(cached) | Outcome::Found(cached, _),
-            ) => {
-                return Ok(cached);
-            }
-            Some(Outcome::Failed(error) | Outcome::Refused(error)) => error,
-            Some(Outcome::Away | Outcome::Nothing) | None => {
-                Error::new(ErrorKind::Unexpected, "load")
-            }
-        };
-        stale.map(|hit| self.serve_stale(hit)).ok_or(error)
     }
 
-    fn soft_deadline(&self, request: &Request<V>, start: Instant) -> Option<Instant> {
-        let soft = request.soft_timeout.or(self.policy.soft_timeout)?;
-        start.checked_add(soft)
+    fn soft_deadline(&self, call: &Call<V>) -> Option<Instant> {
+        let soft = call
+            .request
+            .options
+            .soft_timeout
+            .or(self.policy.soft_timeout)?;
+        call.start.checked_add(soft)
     }
 
     /// Loads a value anew that is still fresh, in the background, unless someone does already.
@@ -265,9 +324,10 @@ where
         }
         let (_, flying) = self.flights.join_or_start(&request.key);
         if let Some(flying) = flying {
-            let flight = Arc::clone(self).fly(flying, request, seen, Mode::Refresh);
+            let this = Arc::clone(self);
+            let fly = |stop| this.fly(flying, request, seen, Mode::Refresh, stop);
             // After a shutdown nothing is refreshed any more.
-            let _ = tasks.spawn("refresh a value", flight);
+            let _ = tasks.spawn_until_stopped("refresh a value", fly);
         }
     }
 }

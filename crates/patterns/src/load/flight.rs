@@ -3,30 +3,32 @@
 use std::{convert::Infallible, future::pending, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cachekit_codec::Meta;
-use cachekit_keys::{Key, Root, Tag, Ttl};
-use cachekit_store::{Error, ErrorKind, Result, StoreExt, Wakeup};
+use cachekit_keys::{Key, Ttl};
+use cachekit_store::{Error, ErrorKind, Result, StopSignal, StoreExt, Wakeup};
 use futures_util::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{
     LoadContext, Loaded, Request,
     engine::{Engine, digest, is_away},
     flights::{Flying, Outcome},
-    loaded::Answer,
+    settle::Settled,
 };
 use crate::{
     Cached, Origin,
     access::{Found, Hit, Look},
     behind::unpersisted,
-    error::encode_error,
-    index::{Write, check_count, tag_roots},
     lease::{self, Fill, Late, Take, Taken, Token},
 };
 
+/// The life of a lease from the beginning of a shutdown on.
+const LAST_LEASE: Ttl = Ttl::seconds(1);
 /// How often a flight looks again because the entry changed to something that is no better.
-const CHANGES: usize = 8;
+pub(super) const CHANGES: usize = 8;
 
 /// Why a flight is under way.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,13 +42,16 @@ pub(crate) enum Mode {
 /// What the key held when the flight began.
 pub(crate) struct Seen<V> {
     digest: Option<String>,
-    value: Option<V>,
+    /// How long it was to live, where that was read.
+    left: Option<Duration>,
+    pub(super) value: Option<V>,
 }
 
 impl<V> Seen<V> {
     pub(super) const fn nothing() -> Self {
         Self {
             digest: None,
+            left: None,
             value: None,
         }
     }
@@ -54,13 +59,19 @@ impl<V> Seen<V> {
     pub(super) fn into_value(self) -> Option<V> {
         self.value
     }
+
+    /// What it was when the lease was granted: the same, or gone. What was removed in between is not to be kept.
+    pub(super) fn granted(self, has_seen: bool) -> Self {
+        if has_seen { self } else { Self::nothing() }
+    }
 }
 
 impl<V: Clone> Seen<V> {
     /// What a look found that was good enough.
-    pub(crate) fn of_hit(bytes: Option<&Bytes>, hit: &Hit<V>) -> Self {
+    pub(crate) fn of_hit(bytes: Option<&Bytes>, left: Option<Duration>, hit: &Hit<V>) -> Self {
         Self {
             digest: bytes.map(digest),
+            left,
             value: hit.value.clone(),
         }
     }
@@ -68,6 +79,7 @@ impl<V: Clone> Seen<V> {
     pub(crate) fn of(look: &Look<V>) -> Self {
         Self {
             digest: look.bytes.as_ref().map(digest),
+            left: look.expires_in,
             value: match &look.found {
                 Found::Fresh(hit) | Found::Stale(hit) => hit.value.clone(),
                 _ => None,
@@ -82,24 +94,15 @@ pub(super) struct End<V> {
     pub(super) release: bool,
 }
 
-/// What becomes of a loader's answer.
-pub(super) enum Settled<V> {
-    /// With tags that only the loader names.
-    Store(Write, Vec<Root>, Option<V>),
-    /// It is given and not stored.
-    Give(Option<V>),
-    Ended(End<V>),
-}
-
 impl<V> End<V> {
-    fn of(outcome: Outcome<V>) -> Self {
+    pub(super) fn of(outcome: Outcome<V>) -> Self {
         Self {
             outcome,
             release: false,
         }
     }
 
-    fn releasing(outcome: Outcome<V>) -> Self {
+    pub(super) fn releasing(outcome: Outcome<V>) -> Self {
         Self {
             outcome,
             release: true,
@@ -112,6 +115,7 @@ struct Held<'t> {
     token: &'t Token,
     /// Before it was asked for.
     since: Instant,
+    stop: &'t StopSignal,
 }
 
 impl<V> Engine<V>
@@ -124,10 +128,14 @@ where
         request: Request<V>,
         seen: Seen<V>,
         mode: Mode,
+        stop: StopSignal,
     ) {
         let token = Token::random();
         let End { outcome, release } = match self.access.base().store.capabilities().scripts {
-            true => self.run(&flying, &request, seen, mode, &token).await,
+            true => {
+                self.run(&flying, &request, seen, mode, (&token, &stop))
+                    .await
+            }
             false => End::of(self.run_without_lease(&flying, &request, seen).await),
         };
         // Callers do not wait for the lease to be given back, nor for a store that does not answer.
@@ -137,54 +145,34 @@ where
         }
     }
 
-    /// Loads without a lease: the value is not stored.
-    pub(super) async fn fly_unleased(
-        self: Arc<Self>,
-        flying: Flying<V>,
-        request: Request<V>,
-        stale: Option<V>,
-    ) {
-        let permit = timeout(request.hard_timeout, self.permits.acquire()).await;
-        let Ok(Ok(_permit)) = permit else {
-            let error = overloaded(&request.key);
-            return flying.finish(Outcome::Failed(error));
-        };
-        let unknown = stale.clone();
-        let outcome = match self.ask(&request, stale).await {
-            Err(error) => Outcome::Failed(error),
-            Ok((loaded, _)) => match loaded.answer {
-                Answer::Value(value) | Answer::Uncached(value) => uncached(Some(value)),
-                Answer::Negative => uncached(None),
-                Answer::NotModified => match unknown {
-                    Some(value) => uncached(Some(value)),
-                    None => Outcome::Failed(not_modified(&request.key)),
-                },
-                Answer::Failed(failure) => Outcome::Failed(failure.into_error()),
-            },
-        };
-        flying.finish(outcome);
-    }
-
     async fn run(
         &self,
         flying: &Flying<V>,
         request: &Request<V>,
         mut seen: Seen<V>,
         mode: Mode,
-        token: &Token,
+        (token, stop): (&Token, &StopSignal),
     ) -> End<V> {
-        let (start, mut changes, mut wakeup) = (Instant::now(), 0, None);
+        let (mut changes, mut wakeup) = (0, None);
         loop {
             let (look, since) = (flying.next_look(), Instant::now());
             let taken = match self.take(request, &seen, token).await {
                 Ok(taken) => taken,
-                Err(error) if is_away(&error) => return End::of(Outcome::Away),
-                Err(error) => return End::of(Outcome::Refused(error)),
+                Err(error) => {
+                    // The lease may have been granted to one who never hears of it.
+                    let release = error.may_have_applied();
+                    let outcome = match is_away(&error) {
+                        true => Outcome::Away,
+                        false => Outcome::Refused(error),
+                    };
+                    return End { outcome, release };
+                }
             };
             match taken {
-                Taken::Granted => {
+                Taken::Granted { has_seen } => {
                     flying.goes_on_here();
-                    let held = Held { token, since };
+                    let seen = seen.granted(has_seen);
+                    let held = Held { token, since, stop };
                     return self.load_leased(flying, request, seen, held).await;
                 }
                 Taken::OtherType => {
@@ -218,9 +206,6 @@ where
                     return End::of(Outcome::Nothing);
                 }
                 Taken::Held { left } => {
-                    let Some(patience) = request.hard_timeout.checked_sub(start.elapsed()) else {
-                        return End::of(Outcome::Away);
-                    };
                     let Some(wakeup) = &mut wakeup else {
                         flying.goes_on_elsewhere();
                         let store = &self.access.base().store;
@@ -228,7 +213,8 @@ where
                         wakeup = Some(registered.unwrap_or_else(|_| Wakeup::never()));
                         continue; // register, then look
                     };
-                    let wait = (left + slack(left)).min(patience);
+                    // Callers have patience of their own: it ends with the last of them.
+                    let wait = left + slack(left);
                     let (woken, abandoned) = (pin!(wakeup.wait(wait)), pin!(flying.abandoned()));
                     let ended = select(woken, abandoned).await;
                     if matches!(ended, Either::Right(_)) && flying.close_if_abandoned() {
@@ -269,16 +255,25 @@ where
             tags: request.tags.clone(),
             token: token.clone(),
             seen: seen.digest.clone(),
+            seen_left: seen.left,
             ttl,
             life: Ttl::new(life).unwrap_or(Ttl::MAX),
         }
     }
 
-    /// Runs the loader; answers how long it took too.
-    async fn ask(&self, request: &Request<V>, stale: Option<V>) -> Result<(Loaded<V>, Duration)> {
+    /// Runs the loader, for at most so long; answers how long it took too.
+    pub(super) async fn ask(
+        &self,
+        request: &Request<V>,
+        stale: Option<V>,
+        limit: Duration,
+    ) -> Result<(Loaded<V>, Duration)> {
+        let start = Instant::now();
+        let _turn = self.turn(limit).await?;
+        let limit = limit.saturating_sub(start.elapsed());
         let began = Instant::now();
         let context = LoadContext::new(request.key.clone(), stale);
-        let result = request.loader.run(context, request.hard_timeout).await;
+        let result = request.loader.run(context, limit).await;
         let load_time = began.elapsed();
         self.access.note_load(1, &result, load_time);
         if result.is_ok() {
@@ -292,10 +287,10 @@ where
         flying: &Flying<V>,
         request: &Request<V>,
         seen: Seen<V>,
-        Held { token, since }: Held<'_>,
+        Held { token, since, stop }: Held<'_>,
     ) -> End<V> {
-        let asking = pin!(self.ask(request, seen.value.clone()));
-        let keeping = pin!(self.keep(flying, &request.key, token));
+        let asking = pin!(self.ask(request, seen.value.clone(), request.hard_timeout));
+        let keeping = pin!(self.keep(flying, &request.key, token, stop));
         let asked = match select(asking, keeping).await {
             Either::Left((asked, _)) => asked,
             Either::Right((never, _)) => match never {},
@@ -306,8 +301,10 @@ where
         };
         let (write, late, value) = match self.settle(request, seen, loaded, load_time) {
             Settled::Store(write, late, value) => (write, late, value),
-            Settled::Give(value) => {
-                return self.give_uncached(flying, request, value, token).await;
+            Settled::Give { value, shared } => {
+                let shared = shared && !lease::outlives_words(since);
+                let given = (value, shared);
+                return self.give_uncached(flying, request, given, token).await;
             }
             Settled::Ended(end) => return end,
         };
@@ -335,56 +332,9 @@ where
         }
     }
 
-    /// What to do with a loader's answer.
-    pub(super) fn settle(
-        &self,
-        request: &Request<V>,
-        seen: Seen<V>,
-        loaded: Loaded<V>,
-        load_time: Duration,
-    ) -> Settled<V> {
-        let refused = |error| Settled::Ended(End::releasing(Outcome::Refused(error)));
-        let value = match loaded.answer {
-            Answer::Value(value) => Some(value),
-            Answer::Negative => None,
-            Answer::NotModified if seen.value.is_some() => seen.value,
-            Answer::NotModified => {
-                return Settled::Ended(self.failed(request, not_modified(&request.key)));
-            }
-            Answer::Uncached(value) => return Settled::Give(Some(value)),
-            Answer::Failed(failure) => {
-                let error = failure.into_error().with_key(&request.key);
-                return Settled::Ended(self.failed(request, error));
-            }
-        };
-        let late = match self.late_tags(request, &loaded.tags) {
-            Ok(late) => late,
-            Err(error) => return refused(error),
-        };
-        match self.encode(request, value.as_ref(), loaded.ttl, load_time) {
-            Ok(Some(write)) => Settled::Store(write, late, value),
-            Ok(None) => Settled::Give(value),
-            Err(error) => refused(error),
-        }
-    }
-
-    /// The tags that were not known when the load began.
-    ///
-    /// # Errors
-    /// Those of tags that cannot be stored, which is a mistake of the program.
-    fn late_tags(&self, request: &Request<V>, named: &[Tag]) -> Result<Vec<Root>> {
-        if named.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut late = tag_roots(self.access.base(), named)?;
-        late.retain(|tag| !request.tags.contains(tag));
-        check_count(request.tags.len() + late.len())
-            .map_err(|error| error.with_key(&request.key))?;
-        Ok(late)
-    }
-
     pub(super) fn failed(&self, request: &Request<V>, error: Error) -> End<V> {
-        self.setbacks.failed(&request.key);
+        self.setbacks
+            .failed(&request.key, &error, self.policy.failure_hold);
         End::releasing(Outcome::Failed(error))
     }
 
@@ -393,144 +343,83 @@ where
         &self,
         flying: &Flying<V>,
         request: &Request<V>,
-        value: Option<V>,
+        (value, shared): (Option<V>, bool),
         token: &Token,
     ) -> End<V> {
         flying.close();
         let was_held = self.release(&request.key, token.clone()).await;
         let cached = Cached::new(value, Origin::Uncached, Some(Duration::ZERO));
         End::of(match was_held {
-            Ok(true) => Outcome::Loaded(cached),
+            Ok(true) if shared => Outcome::Loaded(cached),
             _ => Outcome::Private(cached),
         })
     }
 
     async fn release(&self, key: &Key, token: Token) -> Result<bool> {
         let leases = [(lease::lease_of(key)?, token)];
-        let released = lease::release(&*self.access.base().store, &leases).await?;
+        let base = self.access.base();
+        let released = lease::release(&*base.store, base.word().as_ref(), &leases).await?;
         Ok(released.first() == Some(&true))
     }
 
-    /// Renews the lease for as long as it is held.
-    pub(super) async fn keep(&self, flying: &Flying<V>, key: &Key, token: &Token) -> Infallible {
+    /// Renews the lease for as long as it is held: from the beginning of a shutdown on for a short time only, so that it does not
+    /// outlive a load for long that is cut off.
+    pub(super) async fn keep(
+        &self,
+        flying: &Flying<V>,
+        key: &Key,
+        token: &Token,
+        stop: &StopSignal,
+    ) -> Infallible {
         let Ok(lease) = lease::lease_of(key) else {
             return pending().await;
         };
-        let ttl = self.policy.lease_ttl;
+        let store = &*self.access.base().store;
+        let (mut ttl, mut is_ending) = (self.policy.lease_ttl, false);
         loop {
-            sleep(ttl.as_duration() / 3).await;
-            let renewed = lease::renew(&*self.access.base().store, &lease, token, ttl).await;
+            let (pause, stopped) = (pin!(sleep(ttl.as_duration() / 3)), pin!(stop.stopped()));
+            let ends_now = match is_ending {
+                true => {
+                    pause.await;
+                    false
+                }
+                false => matches!(select(stopped, pause).await, Either::Left(_)),
+            };
+            if ends_now {
+                (ttl, is_ending) = (ttl.min(LAST_LEASE), true);
+            }
+            let renewed = lease::renew(store, &lease, token, ttl).await;
             if matches!(renewed, Ok(false)) {
                 // What is being loaded has been invalidated: only those who wait already are to hear of it.
                 flying.close();
                 return pending().await;
             }
-        }
-    }
-
-    /// On a store that runs no scripts: one load in this process, and a plain write.
-    async fn run_without_lease(
-        &self,
-        flying: &Flying<V>,
-        request: &Request<V>,
-        seen: Seen<V>,
-    ) -> Outcome<V> {
-        let stale = seen.value;
-        let (loaded, load_time) = match self.ask(request, stale.clone()).await {
-            Ok(asked) => asked,
-            Err(error) => {
-                self.setbacks.failed(&request.key);
-                return Outcome::Failed(error);
+            if ends_now {
+                // Those who wait counted on a longer life.
+                let _ = store.wake(key).await;
             }
-        };
-        let value = match loaded.answer {
-            Answer::Value(value) => Some(value),
-            Answer::Negative => None,
-            Answer::NotModified if stale.is_some() => stale,
-            Answer::NotModified => return Outcome::Failed(not_modified(&request.key)),
-            Answer::Uncached(value) => return uncached(Some(value)),
-            Answer::Failed(failure) => return Outcome::Failed(failure.into_error()),
-        };
-        if let Err(error) = self.late_tags(request, &loaded.tags) {
-            return Outcome::Refused(error);
         }
-        flying.close();
-        let stored = match self.encode(request, value.as_ref(), loaded.ttl, load_time) {
-            Ok(Some(write)) => self.access.store_plain(write).await.is_ok(),
-            Ok(None) => false,
-            Err(error) => return Outcome::Refused(error),
-        };
-        let origin = if stored {
-            Origin::Loaded
-        } else {
-            Origin::Uncached
-        };
-        Outcome::Loaded(Cached::new(value, origin, Some(Duration::ZERO)))
     }
 
-    /// The entry to be stored; none for one that cannot be stored and is served all the same.
+    /// Waits until one more loader may run.
     ///
     /// # Errors
-    /// Those of a value that can never be encoded, which is a mistake of the program.
-    fn encode(
-        &self,
-        request: &Request<V>,
-        value: Option<&V>,
-        ttl: Option<Ttl>,
-        load_time: Duration,
-    ) -> Result<Option<Write>> {
-        let access = &self.access;
-        let encoded = match value {
-            Some(value) => {
-                let ttl = ttl.unwrap_or_else(|| access.lifetime().drawn(request.ttl, None));
-                let (meta, ttl) = access.stamp(ttl, Some(load_time));
-                (access.base().format.encode(value, &meta), ttl)
-            }
-            None => {
-                let ttl = ttl.unwrap_or(self.policy.negative_ttl);
-                (access.base().format.encode_negative(&Meta::default()), ttl)
-            }
-        };
-        let (encoded, ttl) = encoded;
-        let encoded = match encoded {
-            Ok(encoded) => encoded,
-            // Plain JSON cannot say that there is no value.
-            Err(_) if value.is_none() => return Ok(None),
-            Err(error) => match encode_error(&request.key, error) {
-                error if error.kind() == ErrorKind::TooLarge => return Ok(None),
-                error => return Err(error),
-            },
-        };
-        if encoded.len() > access.base().store.capabilities().max_value_size {
+    /// `Overloaded` where that takes too long.
+    pub(super) async fn turn(&self, limit: Duration) -> Result<Option<SemaphorePermit<'_>>> {
+        let Some(turns) = &self.turns else {
             return Ok(None);
+        };
+        match timeout(limit, turns.acquire()).await {
+            Ok(Ok(turn)) => Ok(Some(turn)),
+            _ => Err(Error::new(ErrorKind::Overloaded, "load")
+                .with_detail("as many loads as may be are under way")),
         }
-        Ok(Some(Write {
-            key: request.key.clone(),
-            roots: request.roots.clone(),
-            value: encoded,
-            ttl,
-        }))
     }
 }
 
-pub(super) fn uncached<V>(value: Option<V>) -> Outcome<V> {
-    Outcome::Loaded(Cached::new(value, Origin::Uncached, Some(Duration::ZERO)))
-}
-
-pub(super) fn overloaded(key: &Key) -> Error {
-    Error::new(ErrorKind::Overloaded, "load")
-        .with_detail("too many loads are under way without the store")
-        .with_key(key)
-}
-
-fn not_modified(key: &Key) -> Error {
-    Error::new(ErrorKind::LoadFailed, "load")
-        .with_detail("the loader said \"not modified\", and there is no value to keep")
-        .with_key(key)
-}
-
-/// Spreads the looks of those who wait for the same lease to expire.
-fn slack(left: Duration) -> Duration {
+/// Spreads the looks of those who wait for the same lease to expire. Never nothing: the lease is there until its last
+/// millisecond is over.
+pub(super) fn slack(left: Duration) -> Duration {
     let most = (left / 10).max(Duration::from_millis(20));
-    most.mul_f64(fastrand::f64())
+    most.mul_f64(fastrand::f64()) + Duration::from_millis(1)
 }

@@ -24,6 +24,8 @@ const SHARDS: usize = 32;
 pub(super) struct Flights<V> {
     shards: Box<[Mutex<Shard<V>>]>,
     hasher: RandomState,
+    /// How many there have been.
+    begun: AtomicU64,
 }
 
 type Shard<V> = HashMap<Key, Arc<Flight<V>>, RandomState>;
@@ -33,6 +35,8 @@ struct Flight<V> {
     stage: watch::Sender<Stage<V>>,
     /// How many looks at the store it has taken.
     looks: AtomicU64,
+    /// Its number among those that it can be found with.
+    number: AtomicU64,
 }
 
 /// How far it is.
@@ -70,6 +74,8 @@ pub(crate) struct Ticket<V> {
     /// How many looks had been taken when the caller joined.
     pub(super) joined: u64,
     pub(super) started: bool,
+    /// The flight's number.
+    number: u64,
 }
 
 impl<V> Flights<V> {
@@ -77,6 +83,7 @@ impl<V> Flights<V> {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::default(),
+            begun: AtomicU64::new(0),
         }
     }
 
@@ -86,7 +93,7 @@ impl<V> Flights<V> {
         if let Some(flight) = shard.get(key) {
             return (flight.ticket(false), None);
         }
-        let flight = Arc::new(Flight::new());
+        let flight = Arc::new(Flight::new(self.next_number()));
         shard.insert(key.clone(), Arc::clone(&flight));
         let flying = Flying {
             flights: Arc::clone(self),
@@ -96,14 +103,13 @@ impl<V> Flights<V> {
         (flying.flight.ticket(true), Some(flying))
     }
 
-    /// A flight that nobody else can join.
-    pub(super) fn start_alone(self: &Arc<Self>, key: &Key) -> (Ticket<V>, Flying<V>) {
-        let flying = Flying {
-            flights: Arc::clone(self),
-            key: key.clone(),
-            flight: Arc::new(Flight::new()),
-        };
-        (flying.flight.ticket(true), flying)
+    /// A moment: it comes before all flights that begin from now on.
+    pub(super) fn moment(&self) -> Moment {
+        Moment(self.begun.load(Ordering::SeqCst))
+    }
+
+    fn next_number(&self) -> u64 {
+        self.begun.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     fn shard(&self, key: &Key) -> &Mutex<Shard<V>> {
@@ -114,9 +120,14 @@ impl<V> Flights<V> {
     }
 }
 
+/// When a call began, in terms of the flights that had begun before.
+#[derive(Clone, Copy)]
+pub(super) struct Moment(u64);
+
 impl<V> Flight<V> {
-    fn new() -> Self {
+    fn new(number: u64) -> Self {
         Self {
+            number: AtomicU64::new(number),
             stage: watch::Sender::new(Stage::Busy),
             looks: AtomicU64::new(0),
         }
@@ -127,6 +138,7 @@ impl<V> Flight<V> {
             joined: self.looks.load(Ordering::SeqCst),
             stage: self.stage.subscribe(),
             started,
+            number: self.number.load(Ordering::SeqCst),
         }
     }
 }
@@ -153,6 +165,18 @@ impl<V> Flying<V> {
             self.leave(&mut shard);
         }
         is_abandoned
+    }
+
+    /// Takes no more callers here, and is found among these flights from now on, unless there is one of the key already.
+    pub(super) fn moves_to(&mut self, flights: &Arc<Flights<V>>) {
+        self.close();
+        self.flights = Arc::clone(flights);
+        let mut shard = flights.shard(&self.key).lock();
+        if !shard.contains_key(&self.key) {
+            let number = flights.next_number();
+            self.flight.number.store(number, Ordering::SeqCst);
+            shard.insert(self.key.clone(), Arc::clone(&self.flight));
+        }
     }
 
     fn leave(&self, shard: &mut Shard<V>) {
@@ -195,12 +219,22 @@ impl<V> Drop for Flying<V> {
         self.flight.stage.send_if_modified(|stage| {
             let is_cut_off = !matches!(stage, Stage::Done(_));
             if is_cut_off {
-                let error = Error::new(ErrorKind::Closed, "load")
-                    .with_detail("the load was cut off by a shutdown");
+                let (kind, detail) = match std::thread::panicking() {
+                    true => (ErrorKind::LoadFailed, "the load panicked"),
+                    false => (ErrorKind::Closed, "the load was cut off by a shutdown"),
+                };
+                let error = Error::new(kind, "load").with_detail(detail);
                 *stage = Stage::Done(Outcome::Refused(error));
             }
             is_cut_off
         });
+    }
+}
+
+impl<V> Ticket<V> {
+    /// Whether the flight began after this.
+    pub(super) fn began_after(&self, moment: Moment) -> bool {
+        self.number > moment.0
     }
 }
 

@@ -1,25 +1,27 @@
-//! Loading many keys: one round trip for their leases, one call of the loader for those that were got.
+//! Loading many keys: who takes part in a common load, and what becomes of its answers.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use cachekit_keys::Key;
-use cachekit_store::{ErrorKind, Result, Tasks};
-use futures_util::future::{BoxFuture, Either, join, join_all, select};
+use cachekit_store::{ErrorKind, Result, StopSignal, Tasks};
+use futures_util::future::{BoxFuture, Either, join_all, select};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    BoxError, Loaded, Request,
+    BoxError, LoadOptions, Loaded, Request,
     engine::{Engine, is_away},
-    flight::{End, Mode, Seen, Settled, uncached},
+    flight::{End, Mode, Seen},
     flights::{Flying, Outcome, Ticket},
-    loaded::Answer,
     request::guarded,
+    settle::Settled,
+    together::Aboard,
+    unleased::{overloaded, uncached},
 };
 use crate::{
     Cached, Origin,
     access::{Found, Look},
-    lease::{self, Fill, Late, Taken, Token},
+    lease::{self, Fill, Late, Token},
 };
 
 /// Loads the keys at some places of a call; one answer for each, in their order.
@@ -43,29 +45,33 @@ impl<V> Member<V> {
     }
 }
 
-/// A flight that a call of many keys carries out.
-struct Aboard<V> {
-    index: usize,
-    request: Request<V>,
-    flying: Flying<V>,
-    seen: Seen<V>,
-    token: Token,
-}
+/// A value that is not stored, whether it is for all who joined, and the lease that is to be given back.
+type Given<V> = (Flying<V>, (Option<V>, bool), Key, Token);
 
 impl<V> Engine<V>
 where
     V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
     /// Looks at many keys in one round trip.
-    pub(crate) async fn look_many(&self, keys: &[Key]) -> Vec<Result<Look<V>>> {
-        match self.access.read_many(keys).await {
-            Ok(stored) => {
-                let stored = keys.iter().zip(stored);
-                let judge = |(key, (bytes, left))| self.access.judge(key, bytes, left);
-                stored.map(judge).collect()
+    pub(crate) async fn look_many(
+        &self,
+        keys: &[Key],
+        options: &LoadOptions,
+    ) -> Vec<Result<Look<V>>> {
+        let with_expiry = options.reads_expiry();
+        let stored = match self.access.read_many(keys, with_expiry).await {
+            Ok(stored) => stored.into_iter().map(Ok).collect(),
+            Err(error) if is_away(&error) && self.is_spread(keys.iter()) => {
+                self.read_apart(keys, with_expiry).await
             }
             Err(error) => keys.iter().map(|_| Err(error.clone())).collect(),
-        }
+        };
+        let stored = keys.iter().zip(stored);
+        let judge = |(key, stored): (&Key, Result<_>)| {
+            let (bytes, left) = stored?;
+            self.access.judge(key, bytes, left)
+        };
+        stored.map(judge).collect()
     }
 
     /// Loads what looks did not find, or waits for whoever does; answers for each with its place.
@@ -83,17 +89,18 @@ where
         } in members
         {
             let first = match &look {
-                Ok(look) if self.is_left_alone(&request.key, look) => None,
+                Ok(look) if self.is_left_alone(&request, look) => None,
                 Ok(look) => {
                     let (ticket, flying) = self.flights.join_or_start(&request.key);
                     let seen = Seen::of(look);
-                    leased.extend(flying.map(|flying| aboard(index, &request, flying, seen)));
+                    leased.extend(flying.map(|flying| Aboard::new(index, &request, flying, seen)));
                     Some(ticket)
                 }
-                Err(error) if is_away(error) => {
+                Err(error) if is_away(error) && self.setbacks.error(&request.key).is_none() => {
                     let (ticket, flying) = self.unleased.join_or_start(&request.key);
                     let seen = Seen::nothing();
-                    unleased.extend(flying.map(|flying| aboard(index, &request, flying, seen)));
+                    unleased
+                        .extend(flying.map(|flying| Aboard::new(index, &request, flying, seen)));
                     Some(ticket)
                 }
                 Err(_) => None,
@@ -102,11 +109,12 @@ where
         }
         // Where they are refused, the flights end, and those who wait hear of it.
         if !leased.is_empty() {
-            let flight = Arc::clone(&self).fly_many(leased, Arc::clone(&loader));
-            let _ = tasks.spawn("load values", flight);
+            let (this, loader) = (Arc::clone(&self), Arc::clone(&loader));
+            let fly = |stop| this.fly_many(leased, loader, Mode::Load, stop);
+            let _ = tasks.spawn_until_stopped("load values", fly);
         }
         if !unleased.is_empty() {
-            let flight = Arc::clone(&self).fly_many_unleased(unleased, loader, true);
+            let flight = Arc::clone(&self).fly_many_unleased(unleased, loader);
             let _ = tasks.spawn("load values without the store", flight);
         }
         let load = |(index, request, look, first): (_, _, _, Option<Ticket<V>>)| {
@@ -116,148 +124,103 @@ where
         join_all(calls.into_iter().map(load)).await
     }
 
+    /// Loads values anew that are still fresh, in the background and together, but for those that someone loads already.
+    pub(crate) fn refresh_many(
+        self: &Arc<Self>,
+        tasks: &Tasks,
+        due: Vec<(usize, Request<V>, Seen<V>)>,
+        loader: ManyLoader<V>,
+    ) {
+        let mut aboard = Vec::new();
+        for (index, request, seen) in due {
+            if !self.setbacks.is_held_back(&request.key) {
+                let (_, flying) = self.flights.join_or_start(&request.key);
+                aboard.extend(flying.map(|flying| Aboard::new(index, &request, flying, seen)));
+            }
+        }
+        if !aboard.is_empty() {
+            let this = Arc::clone(self);
+            let fly = |stop| this.fly_many(aboard, loader, Mode::Refresh, stop);
+            // After a shutdown nothing is refreshed any more.
+            let _ = tasks.spawn_until_stopped("refresh values", fly);
+        }
+    }
+
     /// Whether a key takes no part in the common load.
-    fn is_left_alone(&self, key: &Key, look: &Look<V>) -> bool {
+    fn is_left_alone(&self, request: &Request<V>, look: &Look<V>) -> bool {
+        let (key, options) = (&request.key, &request.options);
         match &look.found {
             Found::Unreadable(error) => error.kind() == ErrorKind::Newer,
-            _ => Self::stale(look).is_some() && self.setbacks.is_held_back(key),
+            _ if Self::stale(look, options).is_some() => self.setbacks.is_held_back(key),
+            _ => self.setbacks.error(key).is_some(),
         }
     }
 
-    async fn fly_many(self: Arc<Self>, aboard: Vec<Aboard<V>>, loader: ManyLoader<V>) {
-        let base = self.access.base();
-        if !base.store.capabilities().scripts {
-            return self.fly_each(aboard).await;
-        }
-        let looks: Vec<u64> = aboard.iter().map(|one| one.flying.next_look()).collect();
-        let wishes = aboard.iter();
-        let wishes = wishes.map(|one| self.wish(&one.request, &one.seen, &one.token));
-        let (wishes, since): (Vec<_>, _) = (wishes.collect(), Instant::now());
-        let taken = match lease::take(&*base.store, base.word().as_ref(), &wishes).await {
-            Ok(taken) => taken,
-            Err(error) if is_away(&error) => {
-                return self.fly_many_unleased(aboard, loader, false).await;
-            }
-            Err(error) => {
-                let refused = |one: Aboard<V>| one.flying.finish(Outcome::Refused(error.clone()));
-                return aboard.into_iter().for_each(refused);
-            }
-        };
-        let (mut granted, mut others) = (Vec::new(), Vec::new());
-        for ((one, look), (now, taken)) in aboard.into_iter().zip(looks).zip(taken) {
-            base.clock.learn(now);
-            match taken {
-                Taken::Granted => granted.push(one),
-                Taken::Found { value, expires_in } => {
-                    let found = self.access.judge(&one.request.key, Some(value), expires_in);
-                    match found.map(|look| look.found) {
-                        Ok(Found::Fresh(hit)) => {
-                            let cached = hit.cached(Origin::Fresh);
-                            one.flying.finish(Outcome::Found(cached, look));
-                        }
-                        _ => others.push(one),
-                    }
-                }
-                Taken::Unpersisted(write) => {
-                    let outcome = self.unpersisted(&one.request.key, &write, look);
-                    one.flying.finish(outcome);
-                }
-                _ => others.push(one),
-            }
-        }
-        // The others go the way of a single key: they wait for who loads, or are told what is wrong.
-        join(
-            self.load_many_leased(granted, loader, since),
-            Arc::clone(&self).fly_each(others),
-        )
-        .await;
+    async fn fly_many_unleased(self: Arc<Self>, aboard: Vec<Aboard<V>>, loader: ManyLoader<V>) {
+        self.load_many_unleased(aboard, loader).await;
     }
 
-    async fn fly_each(self: Arc<Self>, aboard: Vec<Aboard<V>>) {
-        let flights = aboard.into_iter().map(|one| {
-            let this = Arc::clone(&self);
-            this.fly(one.flying, one.request, one.seen, Mode::Load)
-        });
-        join_all(flights).await;
-    }
-
-    /// Loads without leases. The values are for those who started it; where all of them found the store of no help, `shared`.
-    async fn fly_many_unleased(
-        self: Arc<Self>,
-        aboard: Vec<Aboard<V>>,
-        loader: ManyLoader<V>,
-        shared: bool,
-    ) {
-        let limit = longest(&aboard);
+    /// Loads without leases, for all who joined before.
+    pub(super) async fn load_many_unleased(&self, aboard: Vec<Aboard<V>>, loader: ManyLoader<V>) {
+        let (start, limit) = (Instant::now(), longest(&aboard));
         let permit = timeout(limit, self.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
-            return self.fly_each_overloaded(aboard);
+            for one in aboard {
+                let error = overloaded(&one.request.key);
+                one.flying.finish(Outcome::Failed(error));
+            }
+            return;
         };
-        match self.ask_many(&aboard, loader, limit).await {
+        let left = limit.saturating_sub(start.elapsed());
+        match self.ask_many(places(&aboard), loader, left).await {
             Err(error) => {
                 for one in aboard {
-                    let error = error.clone().with_key(&one.request.key);
-                    one.flying.finish(Outcome::Failed(error));
+                    let key = &one.request.key;
+                    let outcome = self.unleased_failure(key, error.clone().with_key(key));
+                    one.flying.finish(outcome);
                 }
             }
             Ok((answers, _)) => {
                 for (one, loaded) in aboard.into_iter().zip(answers) {
-                    let value = match loaded.answer {
-                        Answer::Value(value) | Answer::Uncached(value) => Some(value),
-                        Answer::NotModified => one.seen.into_value(),
-                        Answer::Negative => None,
-                        Answer::Failed(failure) => {
-                            let error = failure.into_error().with_key(&one.request.key);
-                            one.flying.finish(Outcome::Failed(error));
-                            continue;
-                        }
-                    };
-                    one.flying.finish(match uncached(value) {
-                        Outcome::Loaded(cached) if !shared => Outcome::Private(cached),
-                        outcome => outcome,
-                    });
+                    let stale = one.seen.into_value();
+                    let outcome = self.unleased_outcome(&one.request.key, loaded, stale);
+                    one.flying.finish(outcome);
                 }
             }
-        }
-    }
-
-    fn fly_each_overloaded(&self, aboard: Vec<Aboard<V>>) {
-        for one in aboard {
-            let error = super::flight::overloaded(&one.request.key);
-            one.flying.finish(Outcome::Failed(error));
         }
     }
 
     /// Runs the loader once for all; answers how long it took too.
     async fn ask_many(
         &self,
-        aboard: &[Aboard<V>],
+        places: Vec<usize>,
         loader: ManyLoader<V>,
         limit: Duration,
     ) -> Result<(Vec<Loaded<V>>, Duration)> {
+        let start = Instant::now();
+        let _turn = self.turn(limit).await?;
+        let limit = limit.saturating_sub(start.elapsed());
         let began = Instant::now();
-        let places: Vec<usize> = aboard.iter().map(|one| one.index).collect();
+        let keys = places.len();
         // The call itself belongs to the future, so that a panic of it is caught there.
         let answers = guarded(async move { loader(places).await }, limit).await;
         let load_time = began.elapsed();
-        self.access.note_load(aboard.len(), &answers, load_time);
+        self.access.note_load(keys, &answers, load_time);
         Ok((answers?, load_time))
     }
 
     /// The leases were asked for after `since`.
-    async fn load_many_leased(
+    pub(super) async fn load_many_leased(
         &self,
         aboard: Vec<Aboard<V>>,
         loader: ManyLoader<V>,
         since: Instant,
+        stop: &StopSignal,
     ) {
-        if aboard.is_empty() {
-            return;
-        }
         let asked = {
-            let asking = pin!(self.ask_many(&aboard, loader, longest(&aboard)));
+            let asking = pin!(self.ask_many(places(&aboard), loader, longest(&aboard)));
             let kept = aboard.iter();
-            let kept = kept.map(|one| self.keep(&one.flying, &one.request.key, &one.token));
+            let kept = kept.map(|one| self.keep(&one.flying, &one.request.key, &one.token, stop));
             match select(asking, join_all(kept)).await {
                 Either::Left((asked, _)) => asked,
                 Either::Right(_) => return, // none of them ever ends
@@ -288,9 +251,10 @@ where
                             let fill = Fill::new(write, &request.tags, late, token);
                             stored.push((flying, value, fill));
                         }
-                        Settled::Give(value) => {
+                        Settled::Give { value, shared } => {
                             flying.close();
-                            given.push((flying, value, request.key, token));
+                            let shared = shared && !lease::outlives_words(since);
+                            given.push((flying, (value, shared), request.key, token));
                         }
                         Settled::Ended(end) => ended.push((flying, request.key, token, end)),
                     }
@@ -337,11 +301,7 @@ where
     }
 
     /// Ends flights that store nothing, and gives their leases back in one round trip.
-    async fn end_many(
-        &self,
-        ended: Vec<(Flying<V>, Key, Token, End<V>)>,
-        given: Vec<(Flying<V>, Option<V>, Key, Token)>,
-    ) {
+    async fn end_many(&self, ended: Vec<(Flying<V>, Key, Token, End<V>)>, given: Vec<Given<V>>) {
         let mut leases = Vec::new();
         for (flying, key, token, end) in ended {
             flying.finish(end.outcome);
@@ -356,36 +316,31 @@ where
                 .map(|(.., key, token)| (key.clone(), token.clone())),
         );
         let held = self.give_back(leases.into_iter()).await;
-        for (place, (flying, value, ..)) in given.into_iter().enumerate() {
-            let was_held = held.get(first_given + place) == Some(&true);
+        for (place, (flying, (value, shared), ..)) in given.into_iter().enumerate() {
+            let shared = shared && held.get(first_given + place) == Some(&true);
             flying.finish(match uncached(value) {
-                Outcome::Loaded(cached) if !was_held => Outcome::Private(cached),
+                Outcome::Loaded(cached) if !shared => Outcome::Private(cached),
                 outcome => outcome,
             });
         }
     }
 
     /// Gives leases back; answers which were still held, as far as that is known.
-    async fn give_back(&self, leases: impl Iterator<Item = (Key, Token)>) -> Vec<bool> {
+    pub(super) async fn give_back(&self, leases: impl Iterator<Item = (Key, Token)>) -> Vec<bool> {
         let lease = |(key, token)| Ok((lease::lease_of(&key)?, token));
         let leases: Vec<(Key, Token)> =
             leases.map(lease).collect::<Result<_>>().unwrap_or_default();
         if leases.is_empty() {
             return Vec::new();
         }
-        let released = lease::release(&*self.access.base().store, &leases).await;
+        let base = self.access.base();
+        let released = lease::release(&*base.store, base.word().as_ref(), &leases).await;
         released.unwrap_or_default()
     }
 }
 
-fn aboard<V>(index: usize, request: &Request<V>, flying: Flying<V>, seen: Seen<V>) -> Aboard<V> {
-    Aboard {
-        index,
-        request: request.clone(),
-        flying,
-        seen,
-        token: Token::random(),
-    }
+fn places<V>(aboard: &[Aboard<V>]) -> Vec<usize> {
+    aboard.iter().map(|one| one.index).collect()
 }
 
 fn longest<V>(aboard: &[Aboard<V>]) -> Duration {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use cachekit_keys::{Tag, Ttl};
+use cachekit_keys::{Jitter, Tag, Ttl};
+
+use super::Refresh;
 
 /// Options of one call that may load. What is not set follows the cache.
 ///
 /// A load is shared by all who wait for it, in this process and others: what is set here holds for the load that this call
-/// starts, and the soft time-out for the call alone.
+/// starts. The time-outs hold for the call too, whosever load it waits for.
 ///
 /// # Examples
 /// ```
@@ -17,16 +19,25 @@ use cachekit_keys::{Tag, Ttl};
 /// let options = LoadOptions::new().with_ttl(Ttl::seconds(30));
 /// assert_eq!(options.ttl, Some(Ttl::seconds(30)));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct LoadOptions {
     /// The lifetime of what is loaded, in place of the cache's. A lifetime that the loader chooses goes before it.
     pub ttl: Option<Ttl>,
+    /// How much of the lifetime may be taken away at random, in place of the cache's; not of one that the loader chooses.
+    pub jitter: Option<Jitter>,
+    /// How long it is kept that there is no value, in place of the cache's.
+    pub negative_ttl: Option<Ttl>,
+    /// How long past its fresh time a value may still be served to this call. Of use only where it is less than the cache's
+    /// [`stale_for`](crate::CacheBuilder::stale_for), after which an entry is gone.
+    pub stale_for: Option<Ttl>,
+    /// When the value is loaded anew while it is still fresh, in place of the cache's.
+    pub refresh: Option<Refresh>,
     /// What the entry has in common with others, beside the tags that the cache declares.
     pub tags: Vec<Tag>,
     /// How long the call waits where a stale value can be served, in place of the cache's.
     pub soft_timeout: Option<Duration>,
-    /// How long the load may take, in place of the cache's.
+    /// How long the load may take, and the call waits, in place of the cache's.
     pub hard_timeout: Option<Duration>,
 }
 
@@ -42,6 +53,10 @@ impl LoadOptions {
     pub const fn new() -> Self {
         Self {
             ttl: None,
+            jitter: None,
+            negative_ttl: None,
+            stale_for: None,
+            refresh: None,
             tags: Vec::new(),
             soft_timeout: None,
             hard_timeout: None,
@@ -56,6 +71,74 @@ impl LoadOptions {
     pub const fn with_ttl(mut self, ttl: Ttl) -> Self {
         self.ttl = Some(ttl);
         self
+    }
+
+    /// Sets how much of the lifetime may be taken away at random, so that what is loaded together does not expire together.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cachekit_patterns::LoadOptions;
+    /// use cachekit_keys::Jitter;
+    /// let options = LoadOptions::new().with_jitter(Jitter::fraction(0.1)?);
+    /// assert!(options.jitter.is_some());
+    /// # Ok::<(), cachekit_keys::TtlError>(())
+    /// ```
+    #[must_use]
+    pub const fn with_jitter(mut self, jitter: Jitter) -> Self {
+        self.jitter = Some(jitter);
+        self
+    }
+
+    /// Sets how long it is kept that there is no value.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cachekit_patterns::LoadOptions;
+    /// use cachekit_keys::Ttl;
+    /// let options = LoadOptions::new().with_negative_ttl(Ttl::seconds(5));
+    /// assert_eq!(options.negative_ttl, Some(Ttl::seconds(5)));
+    /// ```
+    #[must_use]
+    pub const fn with_negative_ttl(mut self, ttl: Ttl) -> Self {
+        self.negative_ttl = Some(ttl);
+        self
+    }
+
+    /// Sets how long past its fresh time a value may still be served to this call; no longer than the cache keeps it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cachekit_patterns::LoadOptions;
+    /// use cachekit_keys::Ttl;
+    /// let options = LoadOptions::new().with_stale_for(Ttl::seconds(5));
+    /// assert_eq!(options.stale_for, Some(Ttl::seconds(5)));
+    /// ```
+    #[must_use]
+    pub const fn with_stale_for(mut self, bound: Ttl) -> Self {
+        self.stale_for = Some(bound);
+        self
+    }
+
+    /// Sets when the value is loaded anew while it is still fresh: by this call, in the background. The same is to be said by
+    /// all calls for a key, since whoever loads it writes down what such a refresh needs to know.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cachekit_patterns::LoadOptions;
+    /// use cachekit_patterns::Refresh;
+    /// let options = LoadOptions::new().with_refresh(Refresh::at(0.8)?);
+    /// assert!(options.refresh.is_some());
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn with_refresh(mut self, refresh: Refresh) -> Self {
+        self.refresh = Some(refresh);
+        self
+    }
+
+    /// Whether reads need to know how long an entry has to live.
+    pub(crate) fn reads_expiry(&self) -> bool {
+        self.refresh.is_some_and(|refresh| !refresh.is_never())
     }
 
     /// Names what the entry has in common with others; at most [`WriteOptions::MAX_TAGS`](crate::WriteOptions::MAX_TAGS)
@@ -92,7 +175,8 @@ impl LoadOptions {
         self
     }
 
-    /// Sets how long the load may take until it is ended, which is an error for those who wait for it.
+    /// Sets how long the load may take until it is ended, which is an error for those who wait for it; and how long the call
+    /// waits at most, also for a load that another one started and that may take longer.
     ///
     /// # Examples
     /// ```

@@ -17,6 +17,10 @@ pub(crate) struct Policy {
     pub(crate) refresh: Refresh,
     /// How many loads without a lease run at once.
     pub(crate) unleased: usize,
+    /// How many loads of any kind run at once.
+    pub(crate) loads: Option<usize>,
+    /// How long after a failure no other load of the key is started, even if nothing else can be served.
+    pub(crate) failure_hold: Duration,
     pub(crate) seed: Option<u64>,
 }
 
@@ -29,6 +33,8 @@ impl Default for Policy {
             lease_ttl: Ttl::seconds(5),
             refresh: Refresh::never(),
             unleased: 64,
+            loads: None,
+            failure_hold: Duration::from_millis(100),
             seed: None,
         }
     }
@@ -43,6 +49,10 @@ impl Policy {
         }
         if self.unleased == 0 || self.unleased > tokio::sync::Semaphore::MAX_PERMITS {
             return refused("the number of loads while the store is away is at least 1");
+        }
+        let most = tokio::sync::Semaphore::MAX_PERMITS;
+        if self.loads.is_some_and(|loads| loads == 0 || loads > most) {
+            return refused("the number of loads at once is at least 1");
         }
         Ok(())
     }

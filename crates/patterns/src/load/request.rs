@@ -2,12 +2,13 @@
 
 use std::{error::Error as StdError, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use cachekit_keys::{Key, Root, Roots, Ttl};
+use cachekit_keys::{Key, Root, Roots};
 use cachekit_store::{Error, ErrorKind, Result};
 use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 
-use super::{LoadContext, Loaded};
+use super::{LoadContext, LoadOptions, Loaded, Policy};
+use crate::index::Place;
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -79,10 +80,32 @@ pub(crate) struct Request<V> {
     pub(crate) key: Key,
     pub(crate) roots: Roots,
     pub(crate) tags: Vec<Root>,
-    pub(crate) ttl: Option<Ttl>,
-    pub(crate) soft_timeout: Option<Duration>,
     pub(crate) hard_timeout: Duration,
+    pub(crate) options: LoadOptions,
     pub(crate) loader: Slot<V>,
+}
+
+impl<V> Request<V> {
+    /// With the roots of all tags, and what the cache says where the options do not.
+    pub(crate) fn new(
+        (key, roots): Place,
+        tags: Vec<Root>,
+        options: &LoadOptions,
+        policy: &Policy,
+        loader: Slot<V>,
+    ) -> Self {
+        Self {
+            key,
+            roots,
+            tags,
+            hard_timeout: options.hard_timeout.unwrap_or(policy.hard_timeout),
+            options: LoadOptions {
+                tags: Vec::new(),
+                ..options.clone()
+            },
+            loader,
+        }
+    }
 }
 
 impl<V> Clone for Request<V> {
@@ -91,9 +114,8 @@ impl<V> Clone for Request<V> {
             key: self.key.clone(),
             roots: self.roots.clone(),
             tags: self.tags.clone(),
-            ttl: self.ttl,
-            soft_timeout: self.soft_timeout,
             hard_timeout: self.hard_timeout,
+            options: self.options.clone(),
             loader: self.loader.clone(),
         }
     }

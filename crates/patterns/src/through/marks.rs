@@ -191,7 +191,7 @@ pub(super) async fn undo(base: &Base, marks: &[Mark], is_visible: bool) -> Resul
     let leases: Vec<(Key, Token)> = leases().collect();
     if !is_visible {
         // They end by themselves, too.
-        return lease::release(&*base.store, &leases).await.map(drop);
+        return lease::release(&*base.store, None, &leases).await.map(drop);
     }
     let call = |mark: &Mark| {
         let (value, _) = mark.value();

@@ -168,16 +168,19 @@ where
         missing: &mut VecDeque<Missing<K, V>>,
     ) {
         let stored = self.keys(&batch);
-        let looks = self.engine.look_many(&stored).await;
+        let looks = self
+            .engine
+            .look_many(&stored, &crate::LoadOptions::new())
+            .await;
         for (key, look) in batch.into_iter().zip(looks) {
             let place = run.take(1);
             match look {
                 Err(error) => run.note(place, Outcome::Failed(error)),
                 Ok(look) if is_warm(&look.found) => run.note(place, Outcome::Skipped),
-                Ok(Look { bytes, .. }) => {
+                Ok(look) => {
                     // What is stale is replaced, and answers nobody here.
                     let found = Found::Nothing;
-                    let look = Look { bytes, found };
+                    let look = Look { found, ..look };
                     missing.push_back(Missing { place, key, look });
                     continue;
                 }

@@ -4,7 +4,11 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use cachekit_store::{ExpireChange, Reply, Result, Script, ScriptEffect, Transaction};
 
-use super::{end_lease, lease::is_held};
+use super::{
+    end_lease,
+    found::text,
+    lease::{Lease, is_held},
+};
 use crate::index::{life, parsed, wrong_arguments};
 
 /// Gives a lease a new life; answers 1, or 0 where it is not the token's.
@@ -17,9 +21,10 @@ pub(in crate::lease) const RENEW: Script = Script::new(
 .with_body(renew)
 .with_effect(ScriptEffect::Idempotent);
 
-/// Ends a lease without a value, and wakes those who wait for it; answers 1, or 0 where it is not the token's.
+/// Ends a lease without a value, and wakes those who wait for it; answers 1, or 0 where it is not the token's or something was
+/// cleared by pattern since it was granted.
 ///
-/// `KEYS`: the lease. `ARGV`: the token.
+/// `KEYS`: the lease, and perhaps that of the word. `ARGV`: the token.
 pub(in crate::lease) const RELEASE: Script = Script::new(
     "lease_release",
     concat!(
@@ -42,12 +47,17 @@ fn renew(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply
 }
 
 fn release(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
-    let ([lease], [token]) = (keys, args) else {
+    let (Some((lease, words)), [token]) = (keys.split_first(), args) else {
         return Err(wrong_arguments());
     };
-    let is_held = is_held(tx, lease, token)?;
-    if is_held {
-        end_lease(tx, lease)?;
+    let held = text(tx, lease)?.unwrap_or_default();
+    let Some(held) = Lease::read(&held).filter(|held| held.token == token) else {
+        return Ok(Reply::Integer(0));
+    };
+    let mut is_cleared = false;
+    if let Some(word) = words.first() {
+        is_cleared = text(tx, word)?.unwrap_or_default() != held.word;
     }
-    Ok(Reply::Integer(i64::from(is_held)))
+    end_lease(tx, lease)?;
+    Ok(Reply::Integer(i64::from(!is_cleared)))
 }

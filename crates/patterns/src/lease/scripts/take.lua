@@ -19,6 +19,17 @@ local function is_held(i)
   return true
 end
 
+-- Whether the key holds something else than the caller has seen: other bytes, or the same ones written anew, which have more
+-- of their life ahead than what the caller saw of it.
+local function is_other(i, digest)
+  local most = ARGV[4 + 2 * n + i]
+  if digest ~= ARGV[4 + n + i] or most == '' then
+    return digest ~= ARGV[4 + n + i]
+  end
+  local ttl = redis.call('PTTL', KEYS[i])
+  return ttl < 0 or ttl > tonumber(most)
+end
+
 local function grant(i, digest)
   local expiry, next = '', #granted + 1
   if digest ~= '' then
@@ -28,7 +39,7 @@ local function grant(i, digest)
     end
   end
   granted[next] = i
-  entries[2 * next - 1], entries[2 * next] = now_ms + life, ARGV[4 + 2 * n + i]
+  entries[2 * next - 1], entries[2 * next] = now_ms + life, ARGV[4 + 3 * n + i]
   found[n + i] = '0' .. ARGV[4 + i] .. ':' .. digest .. ':' .. expiry .. ':' .. word
 end
 
@@ -37,7 +48,7 @@ for i = 1, n do
   local digest = current and redis.sha1hex(current) or ''
   if others[i] then
     answers[i + 1] = 0
-  elseif current and digest ~= ARGV[4 + n + i] then
+  elseif current and is_other(i, digest) then
     answers[i + 1] = {current, redis.call('PTTL', KEYS[i])}
   elseif writes[i] then
     answers[i + 1] = {writes[i]}
@@ -45,7 +56,7 @@ for i = 1, n do
     answers[i + 1] = {redis.call('PTTL', KEYS[n + i])}
   else
     grant(i, digest)
-    answers[i + 1] = 1
+    answers[i + 1] = current and 1 or 2
   end
 end
 if #granted > 0 then

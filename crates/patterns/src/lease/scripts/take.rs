@@ -13,14 +13,15 @@ use crate::index::{
 };
 
 /// Takes the leases of keys whose bytes are still those that the caller has seen, or are gone. Answers the time in
-/// microseconds, and then for each key: 1 where its lease is the caller's now; the bytes and their PTTL where they are others;
-/// the unpersisted write alone where there is one, which is newer than what anybody could load; the lease's PTTL alone where
-/// someone holds it, who is told that somebody waits; 0 where the key is of another type.
+/// microseconds, and then for each key: 1 where its lease is the caller's now, and 2 where it is and the key holds nothing; the
+/// bytes and their PTTL where they are others, or the same ones written anew; the unpersisted write alone where there is one,
+/// which is newer than what anybody could load; the lease's PTTL alone where someone holds it, who is told that somebody waits; 0
+/// where the key is of another type.
 ///
 /// `KEYS`: n values' keys, their leases', perhaps that of a word, then their unpersisted writes', then the indices. `ARGV`: n, something where there is the key
 /// of a word, the leases' TTL in milliseconds, how long the keys stay in the indices, in milliseconds, and then for each key its
-/// token, for each the digest of the bytes that the caller has seen (empty for none), and for each the member that names it in
-/// the indices.
+/// token, for each the digest of the bytes that the caller has seen (empty for none), for each how many milliseconds they had
+/// left to live (empty where that is not known), and for each the member that names it in the indices.
 pub(in crate::lease) const TAKE: Script = Script::new(
     "lease_take",
     concat!(
@@ -60,7 +61,15 @@ fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
         };
         let digest = bytes.map(|bytes| tx.sha1hex(bytes)).unwrap_or_default();
         if let Some(bytes) = bytes
-            && digest != *argument(args, FIRST + n + i)?
+            && is_other(
+                tx,
+                key,
+                &digest,
+                (
+                    argument(args, FIRST + n + i)?,
+                    argument(args, FIRST + 2 * n + i)?,
+                ),
+            )?
         {
             let left = millis(tx.pttl(key)?);
             answers.push(Reply::Array(vec![Reply::Bytes(bytes.clone()), left]));
@@ -85,10 +94,10 @@ fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
             };
             granted.push((&found.leases[i], lease.to_bytes()));
             entries.push(Entering {
-                member: argument(args, FIRST + 2 * n + i)?.clone(),
+                member: argument(args, FIRST + 3 * n + i)?.clone(),
                 ttl: stay,
             });
-            answers.push(Reply::Integer(1));
+            answers.push(Reply::Integer(if bytes.is_some() { 1 } else { 2 }));
         }
     }
     if !granted.is_empty() {
@@ -100,6 +109,23 @@ fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
         }
     }
     Ok(Reply::Array(answers))
+}
+
+/// Whether the key holds something else than what the caller has seen.
+fn is_other(
+    tx: &mut dyn Transaction,
+    key: &Key,
+    digest: &str,
+    (seen, most): (&Bytes, &Bytes),
+) -> Result<bool> {
+    if digest != *seen || most.is_empty() {
+        return Ok(digest != *seen);
+    }
+    let most: u64 = parsed(std::slice::from_ref(most), 0)?;
+    Ok(match tx.pttl(key)? {
+        KeyExpiry::In(left) => left.as_millis() > u128::from(most),
+        _ => true,
+    })
 }
 
 /// Whether the lease is somebody's; tells its holder then that somebody waits for it.

@@ -1,5 +1,7 @@
 //! What takes, fills and ends leases, by the same calls on the memory store and on a server.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use cachekit_keys::{Key, KeySchema, Namespace, ProjectId, ProjectKey, Roots, Ttl};
 use cachekit_store::{KeyExpiry, MemoryStore, RedisStore, Result, Store, StoreExt, sha1hex};
@@ -47,6 +49,7 @@ impl<'s> Lessee<'s> {
                     tags: Vec::new(),
                     token,
                     seen,
+                    seen_left: random.bool().then_some(Duration::from_secs(1_000)),
                     ttl,
                     life: ttl,
                 };
@@ -55,7 +58,7 @@ impl<'s> Lessee<'s> {
                         format!("found {value:?} {}", expires_in.is_some())
                     }
                     Taken::Held { left } => format!("held {}", left.as_secs_f64() > 50.0),
-                    Taken::Granted => "granted".to_owned(),
+                    Taken::Granted { has_seen } => format!("granted {has_seen}"),
                     Taken::Unpersisted(write) => format!("unpersisted {write:?}"),
                     Taken::OtherType => "other type".to_owned(),
                 }
@@ -77,7 +80,7 @@ impl<'s> Lessee<'s> {
             5 => format!("renewed {}", renew(self.store, &lease, &token, ttl).await?),
             6 => format!(
                 "released {:?}",
-                release(self.store, &[(lease, token)]).await?
+                release(self.store, word, &[(lease, token)]).await?
             ),
             8 => {
                 self.store.set_ttl(&self.word, value, ttl).await?;

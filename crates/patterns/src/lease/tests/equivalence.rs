@@ -29,7 +29,10 @@ impl ScriptFamily for Leases {
                 args: vec![token(draw), ttl(draw)],
             },
             "lease_release" => Call {
-                keys: draw.call_keys(1),
+                keys: {
+                    let count = draw.rng().usize(1..=2);
+                    draw.call_keys(count)
+                },
                 args: vec![token(draw)],
             },
             _ => {
@@ -96,6 +99,8 @@ fn take(draw: &mut Draw) -> Call {
         true => sha1hex(loaded(draw).as_bytes()).into(),
         false => Blob::from(""),
     }));
+    // Nothing, less than any life, and more than any: what is left of one differs by a little.
+    args.extend((0..n).map(|_| draw.one_of(&["", "", "0", "1000000000000"]).into()));
     args.extend((0..n).map(|_| draw.member()));
     let keys = keys_with_writes(draw, n);
     Call { keys, args }

@@ -1,19 +1,22 @@
 //! Loaders that fail, and entries that cannot be read.
 
-use std::{error::Error as _, io, sync::Arc};
+use std::{error::Error as _, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cachekit_codec::ValueFormat;
 use cachekit_keys::Ttl;
-use cachekit_store::{ErrorKind, MemoryStore, Store, StoreExt};
+use cachekit_store::{ErrorKind, Fault, FaultPlan, FaultRule, MemoryStore, Store, StoreExt};
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::time::{Instant, advance};
 
-use super::support::{Origins, builder, cache, secs, stored, tree};
+use super::support::{Origins, builder, builder_over, cache, faulty, key, secs, stored, tree};
 use crate::{Loaded, Origin, lease::lease_of};
 
+/// How long a failure is told again.
+const HOLD: Duration = Duration::from_millis(100);
+
 #[tokio::test(start_paused = true)]
-async fn a_loaders_error_reaches_all_who_wait_as_it_was_and_the_next_call_loads_again() {
+async fn a_loaders_error_reaches_all_who_wait_as_it_was_and_a_later_call_loads_again() {
     let (store, origin) = (Arc::<MemoryStore>::default(), Origins::default());
     let cache = cache(&store);
     let key = tree();
@@ -28,10 +31,60 @@ async fn a_loaders_error_reaches_all_who_wait_as_it_was_and_the_next_call_loads_
         assert_eq!(source.unwrap().kind(), io::ErrorKind::ConnectionRefused);
     }
     assert_eq!(origin.calls(), 1);
+    advance(HOLD).await;
     let value = cache.get_or_load(&tree(), origin.now()).await.unwrap();
     assert_eq!((value.as_str(), origin.calls()), ("v0", 2));
     let counts = cache.counts();
     assert_eq!((counts.loads, counts.load_errors), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_origin_that_is_down_is_asked_seldom_also_where_nothing_stale_can_be_served() {
+    let plan = FaultPlan::new();
+    let store = builder_over(faulty(&Arc::default(), &plan));
+    let with_store = store.stale_for(Ttl::seconds(60)).build().unwrap();
+    for is_away in [false, true] {
+        if is_away {
+            plan.add(FaultRule::new(Fault::Refuse(ErrorKind::Unavailable)));
+        }
+        let (origin, wanted) = (Origins::default(), key(u32::from(is_away)));
+        let mut told = 0;
+        for _ in 0..1_000 {
+            let error = with_store.get_or_load(&wanted, origin.failing()).await;
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::LoadFailed);
+            assert!(error.source().unwrap().is::<io::Error>(), "as it was");
+            told += u32::from(error.to_string().contains("as the last load did"));
+            advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(origin.calls(), 10, "the store is away: {is_away}");
+        assert_eq!(told, 990);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_failures_hold_is_the_caches_choice_and_each_key_has_its_own() {
+    let (store, origin) = (Arc::default(), Origins::default());
+    let never = builder(&store)
+        .failure_hold(Duration::ZERO)
+        .build()
+        .unwrap();
+    for _ in 0..5 {
+        never
+            .get_or_load(&tree(), origin.failing())
+            .await
+            .unwrap_err();
+    }
+    assert_eq!(origin.calls(), 5);
+    let long = builder(&store).failure_hold(secs(10)).build().unwrap();
+    long.get_or_load(&tree(), origin.failing())
+        .await
+        .unwrap_err();
+    advance(secs(9)).await;
+    long.get_or_load(&tree(), origin.now()).await.unwrap_err();
+    assert_eq!(long.get_or_load(&key(1), origin.now()).await.unwrap(), "v0");
+    advance(secs(1)).await;
+    assert_eq!(long.get_or_load(&tree(), origin.now()).await.unwrap(), "v0");
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,6 +113,7 @@ async fn a_panic_fails_its_callers_and_nobody_else() {
     let error = cache.get_or_load(&tree(), panics_later).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LoadFailed);
     assert!(error.to_string().contains("the loader panicked"), "{error}");
+    advance(HOLD).await;
     fn panics_at_once() -> std::future::Ready<Result<String, io::Error>> {
         panic!("no")
     }
@@ -68,6 +122,7 @@ async fn a_panic_fails_its_callers_and_nobody_else() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LoadFailed);
+    advance(HOLD).await;
     assert_eq!(
         cache.get_or_load(&tree(), origin.now()).await.unwrap(),
         "v0"
@@ -83,6 +138,7 @@ async fn a_load_ends_at_its_hard_time_out() {
     let error = cache.get_or_load(&tree(), origin.after(secs(60))).await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::LoadFailed);
     assert_eq!(start.elapsed(), secs(3));
+    advance(HOLD).await;
     assert_eq!(
         cache.get_or_load(&tree(), origin.now()).await.unwrap(),
         "v0"

@@ -1,16 +1,17 @@
 //! No stale fill: whatever was invalidated while it was being loaded stays so.
 
-use std::sync::Arc;
+use std::{collections::HashMap, io, sync::Arc};
 
 use bytes::Bytes;
-use cachekit_keys::Ttl;
-use cachekit_store::{MemoryStore, StoreExt};
+use cachekit_keys::{KeySchema, Tag, Ttl};
+use cachekit_store::{Fault, FaultPlan, FaultRule, MemoryStore, Store, StoreExt};
 use tokio::time::advance;
 
 use super::support::{
-    Origins, Trees, builder, invalidation, old, project, secs, settle, stored, tag, tree,
+    Origins, Trees, builder, cache, faulty, invalidation, old, project, secs, settle, stored, tag,
+    tree,
 };
-use crate::{Invalidation, Origin};
+use crate::{Cache, Invalidation, LoadContext, LoadOptions, Loaded, Origin};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
@@ -100,6 +101,111 @@ async fn what_is_invalidated_while_it_is_loaded_does_not_come_back() {
                 gate(kind, has_stale).await;
             }
         }
+    }
+}
+
+/// Clears by pattern while something is loaded that is not stored, and sees what a caller is given that comes afterwards.
+async fn late_caller(clustered: bool, too_large: bool) -> Option<String> {
+    let store = MemoryStore::builder().clustered(clustered);
+    let store = Arc::new(store.max_value_size(100).build());
+    let (cache, origin) = (cache(&store), Origins::default());
+    let not_stored = move |text: String| match too_large {
+        true => Loaded::value(text + &" ".repeat(200)),
+        false => Loaded::uncached(text),
+    };
+    let (starter, loader) = (cache.clone(), origin.gated());
+    let loader = move || async move { loader().await.map(not_stored) };
+    let first = tokio::spawn(async move { starter.fetch(&tree(), loader).await.unwrap() });
+    origin.began().await;
+    origin.change();
+    let all = invalidation(&store);
+    all.delete_by_pattern("project:proj456:*").await.unwrap();
+    let loader = origin.now();
+    let loader = move || async move { loader().await.map(not_stored) };
+    let late = tokio::spawn(async move { cache.fetch(&tree(), loader).await.unwrap() });
+    settle().await;
+    origin.open();
+    let first = first.await.unwrap().value.unwrap();
+    assert_eq!(first.trim(), "v0", "it began before");
+    let late = late.await.unwrap().value;
+    late.map(|text| text.trim().to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_stored_is_not_given_to_who_comes_after_a_clearing_by_pattern() {
+    for (clustered, too_large) in [(false, false), (false, true), (true, false), (true, true)] {
+        let late = late_caller(clustered, too_large).await;
+        let what = format!("clustered {clustered}, too large {too_large}");
+        assert_eq!(late.as_deref(), Some("v1"), "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_stored_is_not_given_to_who_comes_after_its_loaders_tag_was_invalidated() {
+    let (store, origin) = (Arc::default(), Origins::default());
+    let (cache, all) = (cache(&store), invalidation(&store));
+    let named = Tag::new("named-by-the-loader").unwrap();
+    let tagged = |text: String| {
+        let tags = [Tag::new("named-by-the-loader").unwrap()];
+        Loaded::uncached(text).with_tags(tags)
+    };
+    let (starter, loader) = (cache.clone(), origin.gated());
+    let loader = move || async move { loader().await.map(tagged) };
+    let first = tokio::spawn(async move { starter.fetch(&tree(), loader).await.unwrap() });
+    origin.began().await;
+    origin.change();
+    all.invalidate_tag(&named).await.unwrap();
+    let loader = origin.now();
+    let loader = move || async move { loader().await.map(tagged) };
+    let late = tokio::spawn(async move { cache.fetch(&tree(), loader).await.unwrap() });
+    settle().await;
+    origin.open();
+    assert_eq!(first.await.unwrap().value.as_deref(), Some("v0"));
+    assert_eq!(late.await.unwrap().value.as_deref(), Some("v1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_removed_before_the_lease_is_granted_is_not_kept_by_not_modified() {
+    let store: Arc<MemoryStore> = Arc::default();
+    let plan = FaultPlan::new();
+    let build = |store: Arc<dyn Store>| {
+        let builder = Cache::builder(store, KeySchema::plain()).ttl(Ttl::seconds(100));
+        builder.stale_for(Ttl::seconds(1_000)).build().unwrap()
+    };
+    let slow: Trees = build(faulty(&store, &plan));
+    let other: Trees = build(store);
+    for many in [false, true] {
+        old(&slow).await;
+        advance(secs(150)).await;
+        plan.add(
+            FaultRule::new(Fault::Delay(secs(1)))
+                .on("lease_take")
+                .times(1),
+        );
+        let cache = slow.clone();
+        let call = tokio::spawn(async move {
+            if many {
+                let loader = |keys: Vec<_>| async move {
+                    let answers = keys.into_iter().map(|key| (key, Loaded::not_modified()));
+                    Ok::<_, io::Error>(answers.collect::<HashMap<_, _>>())
+                };
+                let answers = cache.get_or_load_many(&[tree()], loader).await.unwrap();
+                return answers.into_iter().next().unwrap();
+            }
+            let loader = |load: LoadContext<String>| async move {
+                Ok::<_, io::Error>(match load.stale() {
+                    Some(_) => Loaded::not_modified(),
+                    None => Loaded::value("new".to_owned()),
+                })
+            };
+            cache.fetch_with(&tree(), &LoadOptions::new(), loader).await
+        });
+        settle().await;
+        assert!(other.remove(&tree()).await.unwrap());
+        let _ = call.await.unwrap();
+        let left = other.get(&tree()).await.unwrap();
+        assert_eq!(left.as_deref(), (!many).then_some("new"), "many: {many}");
+        other.remove(&tree()).await.unwrap();
     }
 }
 

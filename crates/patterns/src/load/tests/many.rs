@@ -5,18 +5,16 @@ use std::{
     error::Error as _,
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
-use cachekit_keys::{KeyPath, ProjectKey, Ttl};
-use cachekit_store::{ErrorKind, KeyExpiry, MemoryStore};
+use cachekit_keys::{Pattern, ProjectKey, Ttl};
+use cachekit_store::{ErrorKind, Fault, FaultPlan, FaultRule, KeyExpiry, MemoryStore, Store};
 use futures_util::future::BoxFuture;
+use tokio::time::advance;
 
-use super::support::{Origins, Trees, builder, cache, project, secs, settle};
-use crate::{Cached, LoadOptions, Loaded, Origin};
-
-fn key(n: u32) -> ProjectKey {
-    ProjectKey::new(project(), KeyPath::new(format!("n:{n}")).unwrap())
-}
+use super::support::{Origins, Trees, builder, builder_over, cache, faulty, key, secs, settle};
+use crate::{Cached, LoadOptions, Loaded, Origin, Refresh};
 
 fn keys(numbers: impl IntoIterator<Item = u32>) -> Vec<ProjectKey> {
     numbers.into_iter().map(key).collect()
@@ -117,6 +115,7 @@ async fn a_failure_is_the_outcome_of_the_keys_that_were_to_be_loaded() {
         let error = answers[place].as_ref().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LoadFailed);
     }
+    advance(Duration::from_millis(100)).await;
     let source = Source::default();
     load(&cache, &[0, 1, 2], &source).await;
     assert_eq!(source.asked(), [keys([0, 2])]);
@@ -155,7 +154,8 @@ async fn a_loader_that_fails_in_part_fails_those_keys_alone() {
         matches!(cache.expiry(&keys[0]).await.unwrap(), KeyExpiry::In(left) if left <= secs(7))
     );
 
-    // The next call asks for that key alone, and its lease is free.
+    // A later call asks for that key alone, and its lease is free.
+    advance(Duration::from_millis(100)).await;
     let source = Source::default();
     load(&cache, &[0, 1, 2], &source).await;
     assert_eq!(source.asked(), [vec![key(1)]]);
@@ -193,4 +193,125 @@ async fn when_a_single_loads_holder_fails_the_key_is_loaded_alone() {
     assert!(failed.is_err());
     assert_eq!(source.asked(), [keys([2]), keys([1])]);
     assert!(answers.iter().all(|answer| answer.origin == Origin::Loaded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_processs_failed_batch_leaves_is_loaded_in_batches() {
+    let (store, source) = (Arc::default(), Source::default());
+    let (one, other) = (cache(&store), cache(&store));
+    let numbers: Vec<u32> = (100..300).collect();
+    let wanted = keys(numbers.clone());
+    let first = tokio::spawn(async move {
+        let failing = |_| async {
+            tokio::time::sleep(secs(1)).await;
+            Err::<HashMap<ProjectKey, String>, _>(io::Error::other("down"))
+        };
+        one.get_or_load_many(&wanted, failing).await.unwrap()
+    });
+    settle().await;
+    let answers = load(&other, &numbers, &source).await;
+    assert!(first.await.unwrap().iter().all(Result::is_err));
+    assert!(answers.iter().all(|answer| answer.origin == Origin::Loaded));
+    assert!(source.asked().len() <= 3, "{} calls", source.asked().len());
+    let asked: usize = source.asked().iter().map(Vec::len).sum();
+    assert_eq!(asked, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_becomes_free_one_after_the_other_is_loaded_by_few_calls_at_once() {
+    let (store, source) = (Arc::default(), Source::default());
+    let other = cache(&store);
+    let holders = (100..140).map(|n| {
+        let one = cache(&store);
+        tokio::spawn(async move {
+            let failing = move || async move {
+                tokio::time::sleep(Duration::from_millis(u64::from(n) * 10)).await;
+                Err::<String, _>(io::Error::other("down"))
+            };
+            one.get_or_load(&key(n), failing).await.unwrap_err()
+        })
+    });
+    let holders: Vec<_> = holders.collect();
+    settle().await;
+    let numbers: Vec<u32> = (100..140).collect();
+    let answers = load(&other, &numbers, &source).await;
+    assert!(answers.iter().all(|answer| answer.origin == Origin::Loaded));
+    assert!(source.asked().len() <= 8, "{} calls", source.asked().len());
+    for holder in holders {
+        holder.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_due_is_refreshed_by_one_call_in_the_fleet() {
+    let (store, source) = (Arc::default(), Source::default());
+    let build = || builder(&store).refresh(Refresh::at(0.8).unwrap());
+    let (one, other) = (build().build().unwrap(), build().build().unwrap());
+    let numbers: Vec<u32> = (100..300).collect();
+    load(&one, &numbers, &source).await;
+    advance(secs(85)).await;
+    let ask = |cache: &Trees| {
+        let (cache, wanted, loader) = (cache.clone(), keys(numbers.clone()), source.loader(1));
+        async move { cache.get_or_load_many(&wanted, loader).await.unwrap() }
+    };
+    for cache in [&one, &other, &one] {
+        let answers = ask(cache).await;
+        let is_fresh = |answer: &Result<Cached<String>, _>| {
+            answer
+                .as_ref()
+                .is_ok_and(|answer| answer.origin == Origin::Fresh)
+        };
+        assert!(answers.iter().all(is_fresh), "nobody waits");
+        settle().await;
+    }
+    advance(secs(1)).await;
+    settle().await;
+    assert_eq!(
+        source.asked(),
+        [keys(numbers.clone()), keys(numbers.clone())]
+    );
+    advance(secs(50)).await;
+    let left = other.get_many(&keys(numbers)).await.unwrap();
+    assert!(left.iter().all(Option::is_some), "they have another life");
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_cluster_only_the_keys_of_nodes_that_are_away_do_without_the_store() {
+    for fault in [
+        Fault::Refuse(ErrorKind::Unavailable),
+        Fault::LoseAnswer(ErrorKind::Timeout),
+    ] {
+        for operation in [None, Some("lease_take")] {
+            let store: Arc<MemoryStore> = Arc::new(MemoryStore::builder().clustered(true).build());
+            let (plan, source) = (FaultPlan::new(), Source::default());
+            let cache = builder_over(faulty(&store, &plan)).build().unwrap();
+            let down = FaultRule::new(fault).naming(Pattern::raw("*n:2??").unwrap());
+            plan.add(match operation {
+                Some(operation) => down.on(operation),
+                None => down,
+            });
+            let numbers: Vec<u32> = (190..210).collect();
+            let answers = load(&cache, &numbers, &source).await;
+            for (n, answer) in numbers.iter().zip(&answers) {
+                let expected = match *n < 200 {
+                    true => Origin::Loaded,
+                    false => Origin::Uncached,
+                };
+                assert_eq!(answer.origin, expected, "{n}, {fault:?} {operation:?}");
+            }
+            let mut asked: Vec<ProjectKey> = source.asked().concat();
+            asked.sort();
+            assert_eq!(asked, keys(numbers.clone()), "each once");
+            assert_eq!(source.asked().len(), 2, "with two calls");
+            // Nobody waits for leases that were granted and never heard of.
+            tokio::time::sleep(secs(1)).await;
+            let start = tokio::time::Instant::now();
+            let other = builder_over(Arc::clone(&store) as Arc<dyn Store>)
+                .build()
+                .unwrap();
+            load(&other, &numbers, &source).await;
+            assert_eq!(start.elapsed(), secs(1));
+            assert_eq!(source.asked()[2], keys(200..210));
+        }
+    }
 }

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use cachekit_keys::{Key, KeySchema, ProjectId, ProjectKey, Tag, Ttl};
-use cachekit_store::{MemoryStore, Store};
+use cachekit_keys::{Key, KeyPath, KeySchema, ProjectId, ProjectKey, Tag, Ttl};
+use cachekit_store::{FaultPlan, Faults, MemoryStore, Store};
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
@@ -40,8 +40,24 @@ pub(super) fn builder(store: &Arc<MemoryStore>) -> CacheBuilder<ProjectKey, Stri
         .tags(|_| Ok(vec![tag()]))
 }
 
+/// The same over any store.
+pub(super) fn builder_over(store: Arc<dyn Store>) -> CacheBuilder<ProjectKey, String> {
+    Cache::builder(store, KeySchema::plain()).ttl(Ttl::seconds(100))
+}
+
+/// One of many keys of the project.
+pub(super) fn key(n: u32) -> ProjectKey {
+    ProjectKey::new(project(), KeyPath::new(format!("n:{n}")).unwrap())
+}
+
 pub(super) fn cache(store: &Arc<MemoryStore>) -> Trees {
     builder(store).build().unwrap()
+}
+
+/// The same store, as a process has it whose calls go wrong as planned.
+pub(super) fn faulty(store: &Arc<MemoryStore>, plan: &FaultPlan) -> Arc<dyn Store> {
+    let store = Arc::clone(store) as Arc<dyn Store>;
+    Arc::new(Faults::new(store, plan))
 }
 
 pub(super) fn invalidation(store: &Arc<MemoryStore>) -> Invalidation {
@@ -71,6 +87,8 @@ pub(super) struct Origins {
 struct Inner {
     version: AtomicU32,
     calls: AtomicU32,
+    running: AtomicU32,
+    most: AtomicU32,
     began: Notify,
     gate: Notify,
 }
@@ -79,6 +97,11 @@ impl Origins {
     /// How often it was asked.
     pub(super) fn calls(&self) -> u32 {
         self.inner.calls.load(Ordering::SeqCst)
+    }
+
+    /// How many of its answers were awaited at once at most.
+    pub(super) fn most_at_once(&self) -> u32 {
+        self.inner.most.load(Ordering::SeqCst)
     }
 
     pub(super) fn change(&self) {
@@ -94,6 +117,13 @@ impl Origins {
         self.value()
     }
 
+    /// Counts one that runs until it is dropped.
+    fn run(&self) -> Running {
+        let running = self.inner.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.inner.most.fetch_max(running, Ordering::SeqCst);
+        Running(self.clone())
+    }
+
     /// Answers at once.
     pub(super) fn now(&self) -> impl FnOnce() -> BoxFuture<'static, Answer> + Send + 'static {
         self.after(Duration::ZERO)
@@ -107,7 +137,7 @@ impl Origins {
         let this = self.clone();
         move || {
             Box::pin(async move {
-                let value = this.ask();
+                let (value, _running) = (this.ask(), this.run());
                 tokio::time::sleep(delay).await;
                 Ok(value)
             })
@@ -119,7 +149,7 @@ impl Origins {
         let this = self.clone();
         move || {
             Box::pin(async move {
-                let value = this.ask();
+                let (value, _running) = (this.ask(), this.run());
                 this.inner.began.notify_one();
                 this.inner.gate.notified().await;
                 Ok(value)
@@ -136,13 +166,30 @@ impl Origins {
     }
 
     pub(super) fn failing(&self) -> impl FnOnce() -> BoxFuture<'static, Answer> + Send + 'static {
+        self.failing_after(Duration::ZERO)
+    }
+
+    pub(super) fn failing_after(
+        &self,
+        delay: Duration,
+    ) -> impl FnOnce() -> BoxFuture<'static, Answer> + Send + 'static {
         let this = self.clone();
         move || {
             Box::pin(async move {
                 this.ask();
+                let _running = this.run();
+                tokio::time::sleep(delay).await;
                 Err(io::Error::new(io::ErrorKind::ConnectionRefused, "down"))
             })
         }
+    }
+}
+
+struct Running(Origins);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.inner.running.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use cachekit_keys::CompanionKind;
 use cachekit_store::StoreExt;
-use cachekit_testkit::server::{Kind, SharedServer};
+use cachekit_testkit::server::{Deployment, Form, Kind, SharedServer};
 use futures_util::future::join_all;
 
 use super::support::{Origins, Process, random_schema, schema_of, tree};
@@ -22,7 +22,17 @@ async fn processes(count: usize, url: &str, schema: &cachekit_keys::KeySchema) -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stampede_over_several_processes_costs_one_load() {
-    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+    stampede(Form::Single).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stampede_over_several_processes_of_a_cluster_costs_one_load() {
+    stampede(Form::Cluster).await;
+}
+
+async fn stampede(form: Form) {
+    let deployment = Deployment::new(Kind::Redis7, form);
+    let Some(server) = SharedServer::of(deployment).await.unwrap() else {
         return;
     };
     let processes = processes(4, server.url(), &random_schema()).await;
