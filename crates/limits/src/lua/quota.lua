@@ -162,6 +162,11 @@ if op == 'part' and charge <= record.charged then return reply(2, record.charged
 charge = math.max(charge, record.charged)
 local held = rest(record)
 local more = charge - record.charged
+for _, place in ipairs(record.places) do
+  local counter = counters[place]
+  local used = counter and whole(redis.call('GET', counter.name)) or 0
+  if used + more > 4503599627370496 then return reply(-3, 0) end
+end
 record.charged = charge
 if op == 'commit' then record.state = 'c' end
 for _, place in ipairs(record.places) do

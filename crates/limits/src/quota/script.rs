@@ -185,6 +185,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// What is charged to a window that is known.
+    fn used_in(&self, tx: &mut dyn Transaction, place: &str) -> Result<i64> {
+        let mut counters = self.counters.iter();
+        let Some(counter) = counters.find(|counter| counter.place == place) else {
+            return Ok(0);
+        };
+        Ok(tx.get(counter.key)?.as_deref().and_then(whole).unwrap_or(0))
+    }
+
     fn hold(&self, tx: &mut dyn Transaction, place: &str, delta: i64) -> Result<()> {
         if delta == 0 {
             return Ok(());
@@ -367,6 +376,11 @@ impl<'a> Run<'a> {
         }
         let charge = charge.max(record.charged);
         let (held, more) = (record.rest(), charge - record.charged);
+        for place in &record.places {
+            if self.used_in(tx, place)? + more > MAX_AMOUNT {
+                return Ok((status::OVERFLOW, 0));
+            }
+        }
         record.charged = charge;
         if !is_part {
             record.state = State::Committed;

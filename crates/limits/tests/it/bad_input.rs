@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cachekit_keys::{KeySchema, QuotaMetric, UserId};
-use cachekit_limits::{InFlightLimiter, Limit, Limiter, Quota, QuotaPlan, Unit, Zone};
+use cachekit_limits::{InFlightLimiter, Limit, Limiter, Quota, QuotaPlan, Settlement, Unit, Zone};
 use cachekit_store::{ErrorKind, MemoryStore, Result, Store};
 
 use crate::support::{limiter, user};
@@ -226,4 +226,33 @@ fn a_time_zone_that_does_not_exist_is_refused() {
     for day in [0, 32, 127] {
         refused("a billing day", QuotaPlan::per(Unit::Billing { day }, 1));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_would_not_be_exact_is_an_error_and_changes_nothing() {
+    let store = MemoryStore::new();
+    let plan = QuotaPlan::unlimited(Unit::Month).unwrap();
+    let quota = Quota::cost(Arc::new(store), KeySchema::plain(), plan).unwrap();
+    let most = 1 << 52;
+    for id in ["1", "2"] {
+        assert!(
+            quota
+                .reserve(&user(), id, 1, MINUTE)
+                .await
+                .unwrap()
+                .is_allowed()
+        );
+    }
+    assert_eq!(
+        quota.commit(&user(), "1", most).await.unwrap(),
+        Settlement::Committed(most)
+    );
+    let error = quota.commit(&user(), "2", 1).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let usage = quota.usage(&user()).await.unwrap();
+    assert_eq!((usage.used(), usage.windows()[0].held()), (most, 1));
+    assert_eq!(
+        quota.cancel(&user(), "2").await.unwrap(),
+        Settlement::Cancelled
+    );
 }
