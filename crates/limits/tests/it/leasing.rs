@@ -56,7 +56,7 @@ fn windows_never_let_more_pass_than_they_say() {
             let leasing = Leasing::up_to(60).lasting(6 * SECOND);
             let processes = processes(&store, &limit, leasing, &tasks);
             let (started, mut passed) = (Instant::now(), std::collections::HashMap::new());
-            for _ in 0..1_500 {
+            for _ in 0..3_000 {
                 let process = &processes[rng.usize(..PROCESSES)];
                 let decision = process.check(&user(), rng.u64(1..4)).await.unwrap();
                 // The window in which it passes, by the server's clock.
