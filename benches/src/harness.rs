@@ -30,7 +30,7 @@ pub(crate) struct Row {
     pub(crate) low: f64,
     /// Highest ratio of a round.
     pub(crate) high: f64,
-    /// What the ratio must be at least; see [`bounds`](crate::bounds).
+    /// What the ratio must be at least; see [`bounds`].
     pub(crate) at_least: Option<f64>,
 }
 

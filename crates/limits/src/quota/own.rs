@@ -10,7 +10,7 @@ use crate::{Limit, Limiter, Period, error::invalid};
 
 impl Quota {
     /// Gives the subject a daily or monthly limit of its own, as [`Limiter::set_limit`](crate::Limiter::set_limit) does; see
-    /// [`QuotaPlan::with_stored_limits`].
+    /// [`with_stored_limits`](crate::QuotaPlan::with_stored_limits).
     ///
     /// # Errors
     /// As for [`Limiter::set_limit`](crate::Limiter::set_limit); also

@@ -1,3 +1,5 @@
+//! Writing through the cache, on the memory store and against servers.
+
 mod equivalence;
 mod outcomes;
 mod queued;
