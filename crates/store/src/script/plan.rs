@@ -100,6 +100,10 @@ pub struct Deviation {
 /// # Examples
 /// See [`ScriptPlan`].
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "redis"),
+    expect(dead_code, reason = "only servers are given plans")
+)]
 pub struct Mend {
     pub(crate) script: Script,
     pub(crate) call: ScriptCall,
