@@ -112,7 +112,7 @@ impl Channel {
     /// assert_eq!(cachekit_keys::Channel::QUOTA_WARNING.as_encoded(), "system:quota_warning");
     /// ```
     pub const QUOTA_WARNING: Self = Self::built_in("system:quota_warning");
-    /// `system:limit_changes`: what a subject used of its limits was given back, or the limits were changed.
+    /// `system:limit_changes`: what a subject used of its limits was given back, or its limits were reset or changed.
     ///
     /// # Examples
     ///

@@ -1,6 +1,10 @@
-//! News of what was given back, reset or changed, so that no process keeps a denial that is none any more.
+//! News of what was given back, reset or changed, so that no process keeps a denial, or units, that are none any more.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use cachekit_keys::{Channel, UserId};
@@ -8,20 +12,29 @@ use cachekit_store::{PubSubItem, Result, StopSignal, SubscribeRequest, Subscript
 use futures_util::future::{Either, select};
 use tokio::time::timeout;
 
-use super::{Limiter, denials::Heard};
+use super::{
+    Limiter,
+    denials::{Denials, Heard},
+};
+use crate::lease::Leases;
 
-/// How often it is looked whether anybody still has the denials, and tried again to listen.
+/// How often it is looked whether anybody still wants the news, and tried again to listen.
 const SELDOM: Duration = Duration::from_secs(10);
+
+/// What a message begins with; the subject as it stands in keys follows.
+const RETURNED: &str = "returned ";
+const CHANGED: &str = "changed ";
 
 impl Limiter {
     /// Has [remembered denials](Self::remembering_denials) dropped when any process gives units of the subject back, resets or
-    /// unblocks it, or changes its limits; in this process that happens in any case. `tasks` run the one that listens, on the
-    /// store's channel `system:limit_changes`.
+    /// unblocks it, or changes its limits, and [leased units](Self::leased) when it is reset, blocked or unblocked or its limits
+    /// change; in this process that happens in any case. `tasks` run the one that listens, on the store's channel
+    /// `system:limit_changes`. Say it after the options that it serves: without them it does nothing.
     ///
-    /// The news is a hint that may get lost; where it may have been, all denials are dropped. Where the store cannot
-    /// listen (a user without the right, a store that is away), a denial lasts for as long as it was to be remembered at most.
-    /// On a server with access control lists, the users need `&system:limit_changes`, with the namespace in front. Without
-    /// remembered denials this does nothing.
+    /// The news is a hint that may get lost. Where it may have been, all denials are dropped; leased units are used until their
+    /// time is over. The same goes for a store that cannot be listened to (a user without the right, a store that is away), where
+    /// a denial lasts for as long as it was to be remembered at most. On a server with access control lists, the users need
+    /// `&system:limit_changes`, with the namespace in front.
     ///
     /// # Errors
     /// [`Closed`](cachekit_store::ErrorKind::Closed) after the shutdown of `tasks` has begun.
@@ -45,17 +58,20 @@ impl Limiter {
     /// # Ok(()) }
     /// ```
     pub fn hearing_of_changes(self, tasks: &Tasks) -> Result<Self> {
-        if let Some(denials) = &self.inner.denials {
+        let listener = Listener {
+            denials: self.inner.denials.as_ref().map(Denials::heard),
+            leases: self.inner.leases.as_ref().map(Arc::downgrade),
+        };
+        if listener.is_wanted() {
             let store = Arc::clone(&self.inner.store);
             let request = SubscribeRequest::channel(self.changes());
-            let heard = denials.heard();
             tasks.spawn_until_stopped("hear of changed limits", |stop| async move {
-                while heard.is_wanted() && !stop.is_stopped() {
+                while listener.is_wanted() && !stop.is_stopped() {
                     if let Ok(news) = store.subscribe(request.clone()).await {
-                        listen(news, &heard, &stop).await;
+                        listener.listen(news, &stop).await;
                     }
                     // Nothing is heard from here on.
-                    heard.forget_all();
+                    listener.forget_denials();
                     let _ = timeout(SELDOM, stop.stopped()).await;
                 }
             })?;
@@ -67,43 +83,96 @@ impl Limiter {
         self.inner.schema.channel_name(&Channel::LIMIT_CHANGES)
     }
 
-    /// Drops what this process remembers of the subject, and tells the others, after a change was made.
-    pub(super) async fn forget_denial(&self, subject: &UserId) {
-        self.forget_denial_here(subject);
-        // A hint: if it fails, remembered denials end by themselves.
-        let text = Bytes::copy_from_slice(subject.as_encoded().as_bytes());
+    /// Drops the denial that this process remembers of the subject, and tells the others, after units were given back.
+    pub(super) async fn tell_returned(&self, subject: &UserId) {
+        self.forget_denial(subject);
+        self.tell(RETURNED, subject).await;
+    }
+
+    /// Drops what this process has of the subject, and tells the others, after it was reset, blocked, unblocked or its limits
+    /// were changed.
+    pub(super) async fn tell_changed(&self, subject: &UserId) {
+        if let Some(leases) = &self.inner.leases {
+            leases.forget(subject);
+        }
+        self.forget_denial(subject);
+        self.tell(CHANGED, subject).await;
+    }
+
+    /// A hint: if it fails, what other processes have ends by itself.
+    async fn tell(&self, news: &str, subject: &UserId) {
+        let text = Bytes::from([news, subject.as_encoded()].concat());
         let _ = self.inner.store.publish(&self.changes(), text).await;
     }
 
-    pub(super) fn forget_denial_here(&self, subject: &UserId) {
+    pub(super) fn forget_denial(&self, subject: &UserId) {
         if let Some(denials) = &self.inner.denials {
             denials.forget(subject);
         }
     }
 }
 
-/// Takes what is heard, until the stream ends, or nobody has the denials any more.
-async fn listen(mut news: Subscription, heard: &Heard, stop: &StopSignal) {
-    loop {
-        let (stopped, item) = (pin!(stop.stopped()), pin!(news.next()));
-        match timeout(SELDOM, select(stopped, item)).await {
-            Ok(Either::Right((Some(PubSubItem::Message { payload, .. }), _))) => {
-                match subject(&payload) {
-                    Some(subject) => heard.forget(&subject),
-                    // Whatever it says, it is news.
-                    None => heard.forget_all(),
-                }
-            }
-            Ok(Either::Left(_) | Either::Right((None, _))) => return,
-            // A gap: news may be missing, also what came before there was anybody to listen.
-            Ok(Either::Right((Some(_), _))) => heard.forget_all(),
-            Err(_) if heard.is_wanted() => {}
-            Err(_) => return,
-        }
-    }
+/// Who hears the news: it keeps neither denials nor leases alive.
+struct Listener {
+    denials: Option<Heard>,
+    leases: Option<Weak<Leases>>,
 }
 
-fn subject(payload: &[u8]) -> Option<UserId> {
-    let text = std::str::from_utf8(payload).ok()?;
-    UserId::from_encoded(text).ok()
+impl Listener {
+    fn is_wanted(&self) -> bool {
+        let has_denials = self.denials.as_ref().is_some_and(Heard::is_wanted);
+        has_denials
+            || self
+                .leases
+                .as_ref()
+                .is_some_and(|leases| leases.strong_count() > 0)
+    }
+
+    /// Takes what is heard, until the stream ends, or nobody wants it any more.
+    async fn listen(&self, mut news: Subscription, stop: &StopSignal) {
+        loop {
+            let (stopped, item) = (pin!(stop.stopped()), pin!(news.next()));
+            match timeout(SELDOM, select(stopped, item)).await {
+                Ok(Either::Right((Some(PubSubItem::Message { payload, .. }), _))) => {
+                    self.take(&payload);
+                }
+                Ok(Either::Left(_) | Either::Right((None, _))) => return,
+                // A gap: news may be missing, also what came before there was anybody to listen.
+                Ok(Either::Right((Some(_), _))) => self.forget_denials(),
+                Err(_) if self.is_wanted() => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn take(&self, payload: &[u8]) {
+        let text = std::str::from_utf8(payload).unwrap_or_default();
+        let subject_behind = |word| {
+            let subject = text.strip_prefix(word)?;
+            UserId::from_encoded(subject).ok()
+        };
+        if let Some(subject) = subject_behind(RETURNED) {
+            self.forget_denial(&subject);
+        } else if let Some(subject) = subject_behind(CHANGED) {
+            self.forget_denial(&subject);
+            if let Some(leases) = self.leases.as_ref().and_then(Weak::upgrade) {
+                leases.forget(&subject);
+            }
+        } else {
+            // Whatever it says, it is news.
+            self.forget_denials();
+        }
+    }
+
+    fn forget_denial(&self, subject: &UserId) {
+        if let Some(denials) = &self.denials {
+            denials.forget(subject);
+        }
+    }
+
+    fn forget_denials(&self) {
+        if let Some(denials) = &self.denials {
+            denials.forget_all();
+        }
+    }
 }

@@ -38,7 +38,8 @@ impl Limiter {
     /// "Clocks" in the documentation.
     ///
     /// [`reset`](Self::reset), [`block`](Self::block), [`set_limit`](Self::set_limit) and [`clear_limit`](Self::clear_limit)
-    /// drop the subject's units in this process; in others they may be used until their time is over.
+    /// drop the subject's units in this process, and in those that [hear of changes](Self::hearing_of_changes); in others they may
+    /// be used until their time is over.
     ///
     /// # Cancel safety
     /// Units that a dropped check would have got stay with the process. If nobody else waits for them, they may be lost.
@@ -151,14 +152,7 @@ impl Limiter {
     pub(crate) async fn return_units(&self, subject: &UserId, rest: &Returned) {
         let ask = Ask::refund(rest.units, &rest.windows);
         if self.ask(subject, &ask).await.is_ok() {
-            self.forget_denial(subject).await;
-        }
-    }
-
-    /// What is leased for a subject is worth nothing any more.
-    pub(super) fn forget_lease(&self, subject: &UserId) {
-        if let Some(leases) = &self.inner.leases {
-            leases.forget(subject);
+            self.tell_returned(subject).await;
         }
     }
 }

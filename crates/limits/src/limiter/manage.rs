@@ -88,8 +88,7 @@ impl Limiter {
             }
         }
         self.inner.store.delete(&keys).await?;
-        self.forget_lease(subject);
-        self.forget_denial(subject).await;
+        self.tell_changed(subject).await;
         Ok(())
     }
 
@@ -131,7 +130,7 @@ impl Limiter {
             .map(|key| ScriptCall::new(vec![key], args.clone()));
         let calls: Vec<ScriptCall> = calls.collect();
         self.inner.store.run_script(&BLOCK, &calls).await?;
-        self.forget_lease(subject);
+        self.tell_changed(subject).await;
         Ok(())
     }
 
@@ -145,8 +144,7 @@ impl Limiter {
     pub async fn unblock(&self, subject: &UserId) -> Result<()> {
         let keys = self.block_keys(subject)?;
         self.inner.store.delete(&keys).await?;
-        self.forget_lease(subject);
-        self.forget_denial(subject).await;
+        self.tell_changed(subject).await;
         Ok(())
     }
 
@@ -195,8 +193,7 @@ impl Limiter {
             .store
             .set(&key, limit.to_string().into(), forever)
             .await?;
-        self.forget_lease(subject);
-        self.forget_denial(subject).await;
+        self.tell_changed(subject).await;
         Ok(())
     }
 
@@ -223,8 +220,7 @@ impl Limiter {
     pub async fn clear_limit(&self, subject: &UserId, period: Period) -> Result<()> {
         let key = self.inner.schema.key(&period.limit_key(subject.clone()));
         self.inner.store.delete_one(&key).await?;
-        self.forget_lease(subject);
-        self.forget_denial(subject).await;
+        self.tell_changed(subject).await;
         Ok(())
     }
 }

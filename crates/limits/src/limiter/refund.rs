@@ -131,7 +131,7 @@ impl Limiter {
             ask = ask.once(id);
         }
         let charged = self.ask(subject, &ask).await?;
-        self.forget_denial(subject).await;
+        self.tell_returned(subject).await;
         let binding = tightest(&charged.statuses);
         Ok(charged.statuses[binding].clone())
     }

@@ -3,9 +3,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cachekit_keys::KeySchema;
-use cachekit_limits::{Leasing, Limit, Limiter, Origin};
-use cachekit_store::{ErrorKind, Fault, FaultPlan, FaultRule, Faults, MemoryStore, Store, Tasks};
+use cachekit_keys::{KeySchema, Namespace};
+use cachekit_limits::{Leasing, Limit, Limiter, Origin, Period};
+use cachekit_store::{
+    ErrorKind, Fault, FaultPlan, FaultRule, Faults, MemoryStore, RedisStore, Store, Tasks,
+};
+use cachekit_testkit::server::{Kind, SharedServer};
 use fastrand::Rng;
 use tokio::time::{Instant, advance};
 
@@ -230,10 +233,7 @@ fn a_reset_or_another_limit_drops_what_is_leased() {
         assert_eq!(spend_all(std::slice::from_ref(&limiter)).await, 100);
         limiter.reset(&user()).await.unwrap();
         assert!(limiter.check(&user(), 1).await.unwrap().is_allowed());
-        limiter
-            .set_limit(&user(), cachekit_limits::Period::Day, 3)
-            .await
-            .unwrap();
+        limiter.set_limit(&user(), Period::Day, 3).await.unwrap();
         assert!(!limiter.check(&user(), 1).await.unwrap().is_allowed());
     });
 }
@@ -322,4 +322,85 @@ fn units_of_a_decision_that_came_from_a_lease_go_back_to_it() {
         let _ = limiter.refund(&user(), &decision).await.unwrap();
         assert_eq!(spend_all(std::slice::from_ref(&limiter)).await, 10);
     });
+}
+
+/// Has every kind of change made by one process end what another has leased.
+async fn every_change_ends_what_another_leased(stores: [Arc<dyn Store>; 2], schema: KeySchema) {
+    let tasks = Tasks::new();
+    let limits = || {
+        let window = Limit::fixed_window(1_000, 3_600 * SECOND).unwrap();
+        let window = window.with_penalty(SECOND).unwrap().named("calls").unwrap();
+        vec![window, Limit::daily(1_000).unwrap()]
+    };
+    let [leasing, other] =
+        stores.map(|store| Limiter::all_of(store, schema.clone(), limits()).unwrap());
+    let leasing = leasing.leased(Leasing::up_to(100).lasting(600 * SECOND), &tasks);
+    let leasing = leasing.unwrap().hearing_of_changes(&tasks).unwrap();
+    for change in ["set", "clear", "unblock", "reset", "block"] {
+        // Heard from here on: what is leased stays with the process while nothing changes.
+        let mut heard = false;
+        for _ in 0..500 {
+            assert!(leasing.check(&user(), 1).await.unwrap().is_allowed());
+            let changed = match change {
+                "set" => other.set_limit(&user(), Period::Day, 2_000).await,
+                "clear" => other.clear_limit(&user(), Period::Day).await,
+                "unblock" => other.unblock(&user()).await,
+                "reset" => other.reset(&user()).await,
+                _ => other.block(&user(), 60 * SECOND).await,
+            };
+            changed.unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let before = other.status(&user()).await.unwrap().used();
+            let next = leasing.check(&user(), 1).await.unwrap();
+            let after = other.status(&user()).await.unwrap().used();
+            // A lease that was dropped begins anew with eight units; one that is used up takes twice as many as before.
+            heard = after == before + 8 || !next.is_allowed();
+            if heard {
+                assert_eq!(next.is_allowed(), change != "block");
+                break;
+            }
+        }
+        assert!(heard, "{change} left what was leased");
+    }
+    assert!(tasks.shutdown(SECOND).await.cut_off.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_process_changes_ends_what_is_leased_here() {
+    let store = MemoryStore::new();
+    let stores = [Arc::new(store.clone()) as Arc<dyn Store>, Arc::new(store)];
+    every_change_ends_what_another_leased(stores, KeySchema::plain()).await;
+}
+
+#[tokio::test]
+async fn what_another_process_changes_ends_what_is_leased_here_on_redis() {
+    let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() else {
+        return;
+    };
+    let connect = || async {
+        let store = RedisStore::connect(server.url()).await.unwrap();
+        Arc::new(store) as Arc<dyn Store>
+    };
+    let stores = [connect().await, connect().await];
+    let own = Namespace::new(format!("it{:016x}", fastrand::u64(..))).unwrap();
+    every_change_ends_what_another_leased(stores, KeySchema::plain().with_namespace(own)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn units_that_are_given_back_elsewhere_leave_what_is_leased_here() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let (schema, tasks) = (KeySchema::plain(), Tasks::new());
+    let limit = Limit::fixed_window(1_000, 3_600 * SECOND).unwrap();
+    let other = Limiter::new(Arc::clone(&store), schema.clone(), limit.clone());
+    let leasing = Limiter::new(store, schema, limit);
+    let leasing = leasing.leased(Leasing::up_to(100).lasting(600 * SECOND), &tasks);
+    let leasing = leasing.unwrap().hearing_of_changes(&tasks).unwrap();
+    tokio::time::sleep(SECOND).await;
+    assert!(leasing.check(&user(), 1).await.unwrap().is_allowed());
+    let leased = other.status(&user()).await.unwrap().used();
+    let taken = other.check(&user(), 5).await.unwrap();
+    other.refund(&user(), &taken).await.unwrap();
+    tokio::time::sleep(SECOND).await;
+    assert!(leasing.check(&user(), 1).await.unwrap().is_allowed());
+    assert_eq!(other.status(&user()).await.unwrap().used(), leased);
 }
