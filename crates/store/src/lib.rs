@@ -6,6 +6,8 @@
 //! repetition, a circuit breaker, reports, a namespace, faults for tests. All of them fail with one [`Error`],
 //! whose [kind](ErrorKind) says what the caller can do.
 //!
+//! A [`Publisher`] publishes in the background, for those who must not wait for it.
+//!
 //! An [`Observer`] hears what becomes of connections, calls and subscriptions. With the feature `tracing` every Redis store
 //! has one that writes to the log: connections made (`DEBUG`), lost and not made (`WARN`), with the address and the reason,
 //! never with a credential, a key or a value.
@@ -30,6 +32,7 @@ mod layer;
 mod memory;
 mod observer;
 mod options;
+mod publisher;
 #[cfg(feature = "redis")]
 mod redis;
 mod script;
@@ -58,6 +61,7 @@ pub use self::{
         Condition, Entry, Expiration, ExpireChange, Increment, KeyExpiry, ScanCursor, ScanPage,
         ScanRequest, SetItem, SetOptions,
     },
+    publisher::{GivenUp, Outgoing, Publisher},
     script::{
         Commands, Deviation, MAX_DRIFT_MS, Mend, Reply, ScoreRange, Script, ScriptBody, ScriptCall,
         ScriptEffect, ScriptMend, ScriptPlan, Transaction, ZAddCondition, sha1hex,

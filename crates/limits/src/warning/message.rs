@@ -172,6 +172,11 @@ impl QuotaWarning {
     }
 }
 
+/// Whether a name can be part of an event's source.
+pub(super) fn is_source(origin: &str) -> bool {
+    Envelope::new("0", format!("{SOURCE}{origin}"), QuotaWarning::EVENT_TYPE).is_ok()
+}
+
 fn millis(left: Duration) -> u64 {
     u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,27 +1,19 @@
 //! Who warns.
 
-use std::{
-    collections::VecDeque,
-    fmt, mem,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, SystemTime},
-};
+use std::{collections::VecDeque, fmt, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use cachekit_keys::{Channel, KeySchema, UserId};
-use cachekit_store::{Event, Observer, Observers, Result, Store, Tasks};
-use parking_lot::Mutex;
-use tokio::{runtime::Handle, sync::Notify, time::sleep};
+use cachekit_store::{
+    Error, Event, Observer, Observers, Outgoing, Publisher, Result, Store, Tasks,
+};
 
-use super::{QuotaWarning, Usage, message::event_error};
+use super::{
+    QuotaWarning, Usage,
+    message::{event_error, is_source},
+};
 use crate::error::invalid;
 
-/// How often a warning is repeated that the store could not take, and how long after the first failure.
-const REPEATS: u32 = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Most warnings that wait.
 const MOST: usize = 256;
 /// Most thresholds.
@@ -75,31 +67,46 @@ pub struct Warned {
 /// ```
 #[derive(Clone)]
 pub struct QuotaWarnings {
-    shared: Arc<Shared>,
-    tasks: Tasks,
+    publisher: Publisher<Queue>,
     percents: Arc<[u8]>,
 }
 
-/// What the task shares. It holds no tracker, so that the task does not keep its own alive.
-struct Shared {
-    store: Arc<dyn Store>,
-    channel: Bytes,
-    origin: String,
-    observers: Observers,
-    queue: Mutex<Queue>,
-    settled: Notify,
-    number: AtomicU64,
-    published: AtomicU64,
-    failed: AtomicU64,
+/// Warnings, and when each was due.
+#[derive(Default)]
+struct Queue(VecDeque<(QuotaWarning, SystemTime)>);
+
+impl Queue {
+    /// Adds one; answers how many are lost by that.
+    fn push(&mut self, warning: QuotaWarning) -> u64 {
+        if self.0.len() >= MOST {
+            return 1;
+        }
+        self.0.push_back((warning, SystemTime::now()));
+        0
+    }
 }
 
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<(QuotaWarning, SystemTime)>,
-    /// Whether someone publishes.
-    is_served: bool,
-    /// Whether one was taken out, and is on its way.
-    is_sending: bool,
+impl Outgoing for Queue {
+    type Message = (QuotaWarning, SystemTime);
+
+    const TASK: &'static str = "publish quota warnings";
+
+    fn pop(&mut self) -> Option<Self::Message> {
+        self.0.pop_front()
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.len()
+    }
+
+    fn encode((warning, time): &Self::Message, origin: &str, number: u64) -> Result<Bytes> {
+        let event = warning.to_event(format!("{origin}-{number}"), *time)?;
+        event.to_json().map_err(|error| event_error("warn", &error))
+    }
+
+    fn failure(error: &Error) -> Event<'_> {
+        Event::quota_warning_failed(error)
+    }
 }
 
 impl QuotaWarnings {
@@ -112,8 +119,7 @@ impl QuotaWarnings {
     pub fn new(store: Arc<dyn Store>, schema: KeySchema) -> Self {
         let channel = schema.channel_name(&Channel::QUOTA_WARNING);
         Self {
-            shared: Arc::new(Shared::new(store, channel)),
-            tasks: Tasks::new(),
+            publisher: Publisher::new(store, channel),
             percents: Arc::new([80]),
         }
     }
@@ -150,12 +156,13 @@ impl QuotaWarnings {
     /// let warnings = QuotaWarnings::new(Arc::new(MemoryStore::new()), KeySchema::plain())
     ///     .with_tasks(Tasks::new())
     ///     .with_observers(Observers::none())
-    ///     .with_origin("api-7");
+    ///     .with_origin("api-7")?;
     /// assert_eq!(warnings.origin(), "api-7");
+    /// # Ok::<(), cachekit_store::Error>(())
     /// ```
     #[must_use]
     pub fn with_tasks(mut self, tasks: Tasks) -> Self {
-        self.tasks = tasks;
+        self.publisher = self.publisher.with_tasks(tasks);
         self
     }
 
@@ -165,18 +172,27 @@ impl QuotaWarnings {
     /// # Examples
     /// See [`with_tasks`](Self::with_tasks).
     #[must_use]
-    pub fn with_observers(self, observers: Observers) -> Self {
-        self.anew(|shared| shared.observers = observers)
+    pub fn with_observers(mut self, observers: Observers) -> Self {
+        self.publisher = self.publisher.with_observers(observers);
+        self
     }
 
-    /// Sets the name under which it warns: short, without spaces, and no other process's. It starts anew, as
+    /// Sets the name under which it warns, which is to be no other process's. It starts anew, as
     /// [`with_observers`](Self::with_observers) does.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for a name that cannot be part of an event's source, as one
+    /// with spaces.
     ///
     /// # Examples
     /// See [`with_tasks`](Self::with_tasks).
-    #[must_use]
-    pub fn with_origin(self, origin: impl Into<String>) -> Self {
-        self.anew(|shared| shared.origin = origin.into())
+    pub fn with_origin(mut self, origin: impl Into<String>) -> Result<Self> {
+        let origin = origin.into();
+        if !is_source(&origin) {
+            return Err(invalid("warnings", "the name cannot be part of a source"));
+        }
+        self.publisher = self.publisher.with_origin(origin);
+        Ok(self)
     }
 
     /// The name under which it warns.
@@ -185,7 +201,7 @@ impl QuotaWarnings {
     /// See [`with_tasks`](Self::with_tasks).
     #[must_use]
     pub fn origin(&self) -> &str {
-        &self.shared.origin
+        self.publisher.origin()
     }
 
     /// How it went so far.
@@ -195,8 +211,8 @@ impl QuotaWarnings {
     #[must_use]
     pub fn counts(&self) -> Warned {
         Warned {
-            published: self.shared.published.load(Ordering::Relaxed),
-            failed: self.shared.failed.load(Ordering::Relaxed),
+            published: self.publisher.published(),
+            failed: self.publisher.failed(),
         }
     }
 
@@ -208,29 +224,7 @@ impl QuotaWarnings {
     /// # Examples
     /// See [`QuotaWarnings`].
     pub async fn settled(&self) {
-        loop {
-            self.serve();
-            let mut notified = std::pin::pin!(self.shared.settled.notified());
-            notified.as_mut().enable(); // register, then look
-            if self.shared.queue.lock().is_idle() {
-                return;
-            }
-            notified.await;
-        }
-    }
-
-    fn anew(self, change: impl FnOnce(&mut Shared)) -> Self {
-        let old = &self.shared;
-        let mut shared = Shared {
-            origin: old.origin.clone(),
-            observers: old.observers.clone(),
-            ..Shared::new(Arc::clone(&old.store), old.channel.clone())
-        };
-        change(&mut shared);
-        Self {
-            shared: Arc::new(shared),
-            ..self
-        }
+        self.publisher.settled().await;
     }
 
     /// Warns of every threshold that the call has crossed.
@@ -242,27 +236,9 @@ impl QuotaWarnings {
             .filter(|percent| usage.crosses(**percent))
         {
             let event = Event::quota_warning(usage.counted, *percent, usage.after, usage.limit);
-            self.shared.observers.observe(&event);
-            let warning = QuotaWarning::of(subject, usage, *percent, &self.shared.origin);
-            self.shared.push(warning);
-            self.serve();
-        }
-    }
-
-    /// Has what waits published, unless someone does already.
-    fn serve(&self) {
-        let must_serve = {
-            let mut queue = self.shared.queue.lock();
-            // Without a runtime, as while one ends, there is nobody to serve. Whoever comes next does.
-            let waits = !queue.is_served && !queue.waiting.is_empty();
-            let must_serve = waits && Handle::try_current().is_ok();
-            queue.is_served |= must_serve;
-            must_serve
-        };
-        if must_serve {
-            let serving = Serving(Arc::clone(&self.shared));
-            // A refused task is dropped, and with it the service.
-            let _ = self.tasks.spawn("publish quota warnings", serving.run());
+            self.publisher.observers().observe(&event);
+            let warning = QuotaWarning::of(subject, usage, *percent, self.origin());
+            self.publisher.hand_over(|queue| queue.push(warning));
         }
     }
 }
@@ -270,106 +246,9 @@ impl QuotaWarnings {
 impl fmt::Debug for QuotaWarnings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QuotaWarnings")
-            .field("origin", &self.shared.origin)
+            .field("origin", &self.origin())
             .field("percents", &self.percents)
             .field("counts", &self.counts())
             .finish_non_exhaustive()
-    }
-}
-
-impl Queue {
-    fn is_idle(&self) -> bool {
-        !self.is_served && self.waiting.is_empty()
-    }
-}
-
-/// The task that publishes what waits, and ends when nothing does.
-struct Serving(Arc<Shared>);
-
-impl Serving {
-    async fn run(self) {
-        while let Some((warning, time)) = self.next() {
-            self.0.publish(&warning, time).await;
-        }
-    }
-
-    /// The next one to be published; with none left the service has ended.
-    fn next(&self) -> Option<(QuotaWarning, SystemTime)> {
-        let mut queue = self.0.queue.lock();
-        let next = queue.waiting.pop_front();
-        queue.is_served = next.is_some();
-        queue.is_sending = next.is_some();
-        next
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let mut queue = self.0.queue.lock();
-        if queue.is_served {
-            // Cut off, or never begun. Nobody sends what is left, and the one on its way may not have arrived.
-            let queue = mem::take(&mut *queue);
-            let lost = queue.waiting.len() + usize::from(queue.is_sending);
-            self.0.failed.fetch_add(lost as u64, Ordering::Relaxed);
-        }
-        drop(queue);
-        self.0.settled.notify_waiters();
-    }
-}
-
-impl Shared {
-    /// Nothing queued, counted or told, under a random name.
-    fn new(store: Arc<dyn Store>, channel: Bytes) -> Self {
-        Self {
-            store,
-            channel,
-            origin: format!("{:016x}", fastrand::u64(..)),
-            observers: Observers::none(),
-            queue: Mutex::default(),
-            settled: Notify::new(),
-            number: AtomicU64::new(0),
-            published: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-        }
-    }
-
-    fn push(&self, warning: QuotaWarning) {
-        let mut queue = self.queue.lock();
-        if queue.waiting.len() < MOST {
-            queue.waiting.push_back((warning, SystemTime::now()));
-        } else {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    async fn publish(&self, warning: &QuotaWarning, time: SystemTime) {
-        match self.publish_repeatedly(warning, time).await {
-            Ok(()) => {
-                self.published.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(error) => {
-                self.failed.fetch_add(1, Ordering::Relaxed);
-                self.observers.observe(&Event::quota_warning_failed(&error));
-            }
-        }
-    }
-
-    async fn publish_repeatedly(&self, warning: &QuotaWarning, time: SystemTime) -> Result<()> {
-        let number = self.number.fetch_add(1, Ordering::Relaxed);
-        let event = warning.to_event(format!("{}-{number}", self.origin), time)?;
-        let payload = event
-            .to_json()
-            .map_err(|error| event_error("warn", &error))?;
-        let mut pause = FIRST_PAUSE;
-        for _ in 0..REPEATS {
-            match self.store.publish(&self.channel, payload.clone()).await {
-                Err(error) if error.is_retryable() => {}
-                other => return other.map(drop),
-            }
-            sleep(pause).await;
-            pause *= 2;
-        }
-        // A listener knows an event that it hears twice by its source and id.
-        self.store.publish(&self.channel, payload).await.map(drop)
     }
 }

@@ -302,3 +302,10 @@ fn an_event_of_another_type_or_form_is_no_warning() {
         assert_eq!(error.kind(), ErrorKind::Corrupt);
     }
 }
+
+#[test]
+fn a_name_that_is_no_part_of_a_source_is_refused_at_once() {
+    let warnings = QuotaWarnings::new(Arc::new(MemoryStore::new()), KeySchema::plain());
+    let refused = warnings.with_origin("api 7").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+}

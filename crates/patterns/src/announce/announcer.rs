@@ -1,32 +1,11 @@
 //! Who announces.
 
-use std::{
-    fmt,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, SystemTime},
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
-use bytes::Bytes;
 use cachekit_keys::{Channel, KeySchema};
-use cachekit_store::{
-    Error, ErrorKind, Event, Observer, Observers, Result, StopSignal, Store, Tasks,
-};
-use futures_util::future::{Either, select};
-use parking_lot::Mutex;
-use tokio::{runtime::Handle, sync::Notify, time::sleep};
+use cachekit_store::{Error, ErrorKind, Observers, Publisher, Result, Store, Tasks};
 
 use super::{CacheInvalidated, Cleared, queue::Queue};
-
-/// How often an announcement is repeated that the store could not take, and how long after the first failure.
-const REPEATS: u32 = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// How long it rests after it has given up, and after a refusal that repeating would not mend.
-const REST: Duration = Duration::from_secs(5);
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// Which invalidations are announced.
 ///
@@ -96,22 +75,8 @@ pub struct Announced {
 /// ```
 #[derive(Clone)]
 pub struct Announcer {
-    shared: Arc<Shared>,
-    tasks: Tasks,
+    publisher: Publisher<Queue>,
     announce: Announce,
-}
-
-/// What the task shares. It holds no tracker, so that the task does not keep its own alive.
-struct Shared {
-    store: Arc<dyn Store>,
-    channel: Bytes,
-    origin: String,
-    observers: Observers,
-    queue: Mutex<Queue>,
-    settled: Notify,
-    number: AtomicU64,
-    published: AtomicU64,
-    failed: AtomicU64,
 }
 
 impl Announcer {
@@ -124,8 +89,7 @@ impl Announcer {
     pub fn new(store: Arc<dyn Store>, schema: KeySchema) -> Self {
         let channel = schema.channel_name(&Channel::CACHE_INVALIDATION);
         Self {
-            shared: Arc::new(Shared::new(store, channel)),
-            tasks: Tasks::new(),
+            publisher: Publisher::new(store, channel),
             announce: Announce::default(),
         }
     }
@@ -159,7 +123,7 @@ impl Announcer {
     /// ```
     #[must_use]
     pub fn with_tasks(mut self, tasks: Tasks) -> Self {
-        self.tasks = tasks;
+        self.publisher = self.publisher.with_tasks(tasks);
         self
     }
 
@@ -168,8 +132,9 @@ impl Announcer {
     /// # Examples
     /// See [`with_tasks`](Self::with_tasks).
     #[must_use]
-    pub fn with_observers(self, observers: Observers) -> Self {
-        self.anew(|shared| shared.observers = observers)
+    pub fn with_observers(mut self, observers: Observers) -> Self {
+        self.publisher = self.publisher.with_observers(observers);
+        self
     }
 
     /// Sets the name under which it announces, which is to be no other announcer's. It starts anew, as
@@ -180,13 +145,14 @@ impl Announcer {
     ///
     /// # Examples
     /// See [`with_tasks`](Self::with_tasks).
-    pub fn with_origin(self, origin: impl Into<String>) -> Result<Self> {
+    pub fn with_origin(mut self, origin: impl Into<String>) -> Result<Self> {
         let origin = origin.into();
         let event = CacheInvalidated::new(Cleared::Everything, origin.clone());
         event
             .to_event("0", SystemTime::UNIX_EPOCH)
             .map_err(|_| Error::new(ErrorKind::InvalidInput, "with_origin"))?;
-        Ok(self.anew(|shared| shared.origin = origin))
+        self.publisher = self.publisher.with_origin(origin);
+        Ok(self)
     }
 
     /// The name under which it announces.
@@ -195,7 +161,7 @@ impl Announcer {
     /// See [`Announcer`].
     #[must_use]
     pub fn origin(&self) -> &str {
-        &self.shared.origin
+        self.publisher.origin()
     }
 
     /// How it went so far.
@@ -205,8 +171,8 @@ impl Announcer {
     #[must_use]
     pub fn counts(&self) -> Announced {
         Announced {
-            published: self.shared.published.load(Ordering::Relaxed),
-            failed: self.shared.failed.load(Ordering::Relaxed),
+            published: self.publisher.published(),
+            failed: self.publisher.failed(),
         }
     }
 
@@ -218,33 +184,7 @@ impl Announcer {
     /// # Examples
     /// See [`Announcer`].
     pub async fn settled(&self) {
-        loop {
-            self.serve();
-            let notified = self.shared.settled.notified();
-            let mut notified = std::pin::pin!(notified);
-            notified.as_mut().enable(); // register, then look
-            {
-                let queue = self.shared.queue.lock();
-                if queue.is_owing || (!queue.is_served && queue.len() == 0) {
-                    return;
-                }
-            }
-            notified.await;
-        }
-    }
-
-    fn anew(self, change: impl FnOnce(&mut Shared)) -> Self {
-        let old = &self.shared;
-        let mut shared = Shared {
-            origin: old.origin.clone(),
-            observers: old.observers.clone(),
-            ..Shared::new(Arc::clone(&old.store), old.channel.clone())
-        };
-        change(&mut shared);
-        Self {
-            shared: Arc::new(shared),
-            ..self
-        }
+        self.publisher.settled().await;
     }
 
     /// Announces what is about to be cleared, when that has ended.
@@ -256,37 +196,12 @@ impl Announcer {
     pub(crate) fn removal(&self, cleared: impl FnOnce() -> Cleared) -> Option<Telling<'_>> {
         (self.announce == Announce::Everything).then(|| Telling::new(self, cleared()))
     }
-
-    /// Hands over what was cleared.
-    fn tell(&self, cleared: Cleared) {
-        self.shared.push(cleared);
-        self.serve();
-    }
-
-    /// Has what waits published, unless someone does already.
-    fn serve(&self) {
-        let must_serve = {
-            let mut queue = self.shared.queue.lock();
-            // Without a runtime, as while one ends, there is nobody to serve. Whoever comes next does.
-            let must_serve = !queue.is_served && queue.len() > 0 && Handle::try_current().is_ok();
-            queue.is_served |= must_serve;
-            must_serve
-        };
-        if must_serve {
-            let serving = Serving(Arc::clone(&self.shared));
-            let run = |stop| serving.run(stop);
-            // A refused task is dropped, and with it the service.
-            let _ = self
-                .tasks
-                .spawn_until_stopped("announce invalidations", run);
-        }
-    }
 }
 
 impl fmt::Debug for Announcer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Announcer")
-            .field("origin", &self.shared.origin)
+            .field("origin", &self.origin())
             .field("announce", &self.announce)
             .field("counts", &self.counts())
             .finish_non_exhaustive()
@@ -322,124 +237,8 @@ impl<'a> Telling<'a> {
 impl Drop for Telling<'_> {
     fn drop(&mut self) {
         if let Some(cleared) = self.cleared.take() {
-            self.announcer.tell(cleared);
+            let publisher = &self.announcer.publisher;
+            publisher.hand_over(|queue| queue.hand_over(cleared));
         }
-    }
-}
-
-/// The task that publishes what waits, and ends when nothing does.
-struct Serving(Arc<Shared>);
-
-impl Serving {
-    async fn run(self, stop: StopSignal) {
-        while let Some(cleared) = self.next() {
-            let Err(rest) = self.0.publish(cleared).await else {
-                continue;
-            };
-            self.0.owe_everything();
-            let (resting, stopped) = (pin!(sleep(rest)), pin!(stop.stopped()));
-            if let Either::Right(_) = select(resting, stopped).await {
-                break;
-            }
-        }
-    }
-
-    /// The next one to be published; with none left the service has ended.
-    fn next(&self) -> Option<Cleared> {
-        let mut queue = self.0.queue.lock();
-        let next = queue.pop();
-        queue.is_served = next.is_some();
-        next
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let mut queue = self.0.queue.lock();
-        if queue.is_served {
-            // Ended, cut off, or never begun. What is left can be announced by nobody; what is owed has been counted.
-            queue.is_served = false;
-            let left = if queue.is_owing { 0 } else { queue.len() };
-            self.0.failed.fetch_add(left as u64, Ordering::Relaxed);
-            queue.clear();
-        }
-        drop(queue);
-        self.0.settled.notify_waiters();
-    }
-}
-
-impl Shared {
-    /// Nothing queued, counted or told, under a random name.
-    fn new(store: Arc<dyn Store>, channel: Bytes) -> Self {
-        Self {
-            store,
-            channel,
-            origin: format!("{:016x}", fastrand::u64(..)),
-            observers: Observers::none(),
-            queue: Mutex::default(),
-            settled: Notify::new(),
-            number: AtomicU64::new(0),
-            published: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-        }
-    }
-
-    fn push(&self, cleared: Cleared) {
-        let mut queue = self.queue.lock();
-        if queue.is_owing {
-            // It is part of what is owed.
-            self.failed.fetch_add(1, Ordering::Relaxed);
-        }
-        queue.push(cleared);
-    }
-
-    /// Publishes one announcement, or says how long to rest before the next try.
-    async fn publish(&self, cleared: Cleared) -> Result<(), Duration> {
-        match self.publish_repeatedly(cleared).await {
-            Ok(()) => {
-                self.published.fetch_add(1, Ordering::Relaxed);
-                self.queue.lock().is_owing = false;
-                Ok(())
-            }
-            Err(error) => {
-                if !self.queue.lock().is_owing {
-                    self.failed.fetch_add(1, Ordering::Relaxed);
-                    self.observers.observe(&Event::announcement_failed(&error));
-                }
-                Err(if error.is_retryable() { REST } else { SILENCE })
-            }
-        }
-    }
-
-    /// What was given up, and what waits, becomes one announcement that everything was cleared.
-    fn owe_everything(&self) {
-        let mut queue = self.queue.lock();
-        if !queue.is_owing {
-            self.failed.fetch_add(queue.len() as u64, Ordering::Relaxed);
-        }
-        queue.push(Cleared::Everything);
-        queue.is_owing = true;
-        drop(queue);
-        self.settled.notify_waiters();
-    }
-
-    async fn publish_repeatedly(&self, cleared: Cleared) -> Result<()> {
-        let number = self.number.fetch_add(1, Ordering::Relaxed);
-        let message = CacheInvalidated::new(cleared, self.origin.clone());
-        let event = message.to_event(format!("{}-{number}", self.origin), SystemTime::now())?;
-        let payload = event.to_json().map_err(|error| {
-            Error::new(ErrorKind::Encode, "announce").with_detail(error.to_string())
-        })?;
-        let mut pause = FIRST_PAUSE;
-        for _ in 0..REPEATS {
-            match self.store.publish(&self.channel, payload.clone()).await {
-                Err(error) if error.is_retryable() => {}
-                other => return other.map(drop),
-            }
-            sleep(pause).await;
-            pause *= 2;
-        }
-        // A listener that hears an event twice drops twice.
-        self.store.publish(&self.channel, payload).await.map(drop)
     }
 }

@@ -1,22 +1,79 @@
 //! What is still to be announced: bounded, and never with a hole.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, SystemTime},
+};
 
-use super::Cleared;
+use bytes::Bytes;
+use cachekit_store::{Error, ErrorKind, Event, GivenUp, Outgoing, Result};
+
+use super::{CacheInvalidated, Cleared};
 
 /// Most announcements that wait.
 const MOST: usize = 256;
 /// Most keys in one announcement.
 const KEYS: usize = 512;
 
+/// How long it rests after it has given up, and after a refusal that repeating would not mend.
+const REST: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Announcements in their order. One who publishes takes them out.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Cleared>,
-    /// Whether someone publishes.
-    pub(super) is_served: bool,
     /// Whether what waits stands for announcements that were given up.
-    pub(super) is_owing: bool,
+    is_owing: bool,
+}
+
+impl Outgoing for Queue {
+    type Message = Cleared;
+
+    const TASK: &'static str = "announce invalidations";
+
+    fn pop(&mut self) -> Option<Cleared> {
+        self.waiting.pop_front()
+    }
+
+    fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn encode(cleared: &Cleared, origin: &str, number: u64) -> Result<Bytes> {
+        let message = CacheInvalidated::new(cleared.clone(), origin);
+        let event = message.to_event(format!("{origin}-{number}"), SystemTime::now())?;
+        let payload = event.to_json();
+        payload.map_err(|error| {
+            Error::new(ErrorKind::Encode, "announce").with_detail(error.to_string())
+        })
+    }
+
+    fn failure(error: &Error) -> Event<'_> {
+        Event::announcement_failed(error)
+    }
+
+    fn published(&mut self) {
+        self.is_owing = false;
+    }
+
+    /// It becomes one announcement that everything was cleared, together with what waits.
+    fn give_up(&mut self, error: &Error) -> GivenUp {
+        let lost = match self.is_owing {
+            true => 0, // counted before
+            false => 1 + self.waiting.len() as u64,
+        };
+        self.is_owing = true;
+        self.push(Cleared::Everything);
+        GivenUp {
+            lost,
+            rest: if error.is_retryable() { REST } else { SILENCE },
+        }
+    }
+
+    fn is_owing(&self) -> bool {
+        self.is_owing
+    }
 }
 
 impl Queue {
@@ -51,23 +108,18 @@ impl Queue {
         self.waiting.push_back(cleared);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Cleared> {
-        self.waiting.pop_front()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.waiting.len()
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.waiting.clear();
-        self.is_owing = false;
+    /// The same, and how many announcements are lost by that: what comes while everything is owed is part of it.
+    pub(super) fn hand_over(&mut self, cleared: Cleared) -> u64 {
+        self.push(cleared);
+        u64::from(self.is_owing)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use cachekit_keys::{Key, SessionId, Tag};
+
+    use cachekit_store::Outgoing;
 
     use super::{Cleared, KEYS, MOST, Queue};
 
@@ -93,7 +145,7 @@ mod tests {
         let mut queue = Queue::default();
         let keys = (0..2 * KEYS + 1).map(|number| Key::from_raw(format!("a:{number}")).unwrap());
         queue.push(Cleared::Keys(keys.collect()));
-        assert_eq!(queue.len(), 3);
+        assert_eq!(queue.waiting(), 3);
     }
 
     #[test]
