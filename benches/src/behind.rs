@@ -96,7 +96,12 @@ impl Bench {
 
     async fn queue(&self, sink: impl Sink<ProjectKey, Payload>) -> Outcome<Queue> {
         let builder = WriteBehind::builder(&self.cache, sink);
-        Ok(builder.batch(BATCH).backlog(10_000_000).build().await?)
+        Ok(builder
+            .batch(BATCH)
+            .concurrency(2)
+            .backlog(10_000_000)
+            .build()
+            .await?)
     }
 
     /// A project that no round had before.

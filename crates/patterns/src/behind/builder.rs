@@ -61,6 +61,8 @@ where
     }
 
     /// How many batches a worker has under way at the same time: 1 to 64, 1 by default. No two of them hold the same key.
+    ///
+    /// With 2, one batch is claimed, read and ended while the sink has the other.
     pub const fn concurrency(mut self, batches: usize) -> Self {
         self.options.concurrency = batches;
         self

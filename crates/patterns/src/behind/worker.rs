@@ -81,8 +81,9 @@ where
         Ok(self.round(false).await?.drained)
     }
 
-    /// Gives everything to the sink that can be claimed, due or not. What waits for another attempt, or is in the hands of
-    /// another worker, stays.
+    /// Gives everything to the sink that can be claimed, due or not, in as many batches at the same time as the worker's
+    /// [concurrency](super::WriteBehindBuilder::concurrency). What waits for another attempt, or is in the hands of another
+    /// worker, stays.
     ///
     /// # Errors
     /// Those of the store, and [`Timeout`](ErrorKind::Timeout) at the deadline.
@@ -93,6 +94,16 @@ where
     /// # Examples
     /// See [`WriteBehind`](super::WriteBehind).
     pub async fn drain(&self, deadline: Duration) -> Result<Drained> {
+        let lanes = 0..self.shared.queue.options.concurrency;
+        let lanes = join_all(lanes.map(|_| self.drain_lane(deadline))).await;
+        let mut drained = Drained::default();
+        for lane in lanes {
+            drained += lane?;
+        }
+        Ok(drained)
+    }
+
+    async fn drain_lane(&self, deadline: Duration) -> Result<Drained> {
         let start = Instant::now();
         let mut drained = Drained::default();
         loop {
@@ -145,7 +156,7 @@ where
             let hurry = failures == 0;
             is_all |= rest(pause, hurry, &mut arrivals, &mut flush, stop).await;
         }
-        let drained = self.drain(queue.options.drain_within);
+        let drained = self.drain_lane(queue.options.drain_within);
         // What is left is reported by who waits for the lanes.
         let _ = timeout(queue.options.drain_within, drained).await;
     }

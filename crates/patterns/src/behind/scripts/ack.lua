@@ -9,16 +9,19 @@ end
 if highest > before then
   redis.call('SET', persisted, int(highest))
 end
-local letters, answers = redis.call('ZCARD', dead) > 0, {}
+local members = {}
 for i = 1, n do
-  local write, member, sequence, count = KEYS[5 + i], ARGV[1 + 3 * i], ARGV[2 + 3 * i], tonumber(ARGV[3 + 3 * i])
+  members[i] = ARGV[1 + 3 * i]
+end
+local claims, letters = redis.call('ZMSCORE', held, unpack(members)), redis.call('ZCARD', dead) > 0
+local answers, done, over = {}, {}, {}
+for i = 1, n do
+  local write, member, sequence, count = KEYS[5 + i], members[i], ARGV[2 + 3 * i], tonumber(ARGV[3 + 3 * i])
   answers[i] = 0
-  if is_held(held, member, claim) then
+  if tonumber(claims[i]) == claim then
     local now_there = string.sub(redis.call('GETRANGE', write, 0, 16), 2)
     if now_there == sequence or now_there == '' then
-      redis.call('DEL', write)
-      redis.call('ZREM', held, member)
-      redis.call('ZREM', waiting, member)
+      done[#done + 1], over[#over + 1] = write, member
       answers[i] = 1
     else
       requeue(due, held, waiting, write, member, claimed_at, window, count)
@@ -29,5 +32,11 @@ for i = 1, n do
       redis.call('ZREM', dead, member)
     end
   end
+end
+-- One command for all: calling one from Lua costs more than most of them do.
+if #done > 0 then
+  redis.call('DEL', unpack(done))
+  redis.call('ZREM', held, unpack(over))
+  redis.call('ZREM', waiting, unpack(over))
 end
 return answers

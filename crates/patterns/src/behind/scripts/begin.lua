@@ -6,9 +6,10 @@ for i = 1, #KEYS do
   elseif given and size > left then
     answers[i] = 0
   else
-    local attempts = whole(redis.call('GETRANGE', KEYS[i], 30, 32), 0) + 1
-    redis.call('SETRANGE', KEYS[i], 30, string.format('%03.0f', math.min(attempts, 999)))
-    answers[i] = redis.call('GET', KEYS[i])
+    local bytes = redis.call('GET', KEYS[i])
+    local attempts = string.format('%03.0f', math.min(whole(string.sub(bytes, 31, 33), 0) + 1, 999))
+    redis.call('SETRANGE', KEYS[i], 30, attempts)
+    answers[i] = size < 33 and redis.call('GET', KEYS[i]) or string.sub(bytes, 1, 30) .. attempts .. string.sub(bytes, 34)
     given, left = true, left - size
   end
 end

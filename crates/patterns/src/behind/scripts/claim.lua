@@ -1,43 +1,55 @@
 local due, held, waiting = KEYS[1], KEYS[2], KEYS[3]
 local n, window, now_ms = tonumber(ARGV[1]), tonumber(ARGV[3]), math.floor(now / 1000)
-local score = now_ms + tonumber(ARGV[2])
+local score, held_until = now_ms + tonumber(ARGV[2]), int(now_ms + tonumber(ARGV[2]))
 local members = {}
 
-local function take(set, from, to, most, keep)
-  if most > 0 then
-    local found = redis.call('ZRANGE', set, from, to, 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
-    for i = 1, #found, 2 do
-      keep(found[i], tonumber(found[i + 1]))
-    end
+-- One command for all: calling one from Lua costs more than most of them do.
+local function many(command, set, list)
+  for first = 1, #list, 2000 do
+    redis.call(command, set, unpack(list, first, math.min(first + 1999, #list)))
   end
 end
-local function take_far(set, beyond, most, keep)
-  if most > 0 then
-    local found = redis.call('ZRANGE', set, '+inf', '(' .. int(beyond), 'BYSCORE', 'REV', 'LIMIT', 0, most, 'WITHSCORES')
-    for i = 1, #found, 2 do
-      keep(found[i], tonumber(found[i + 1]))
+local function hold(found, is_new)
+  local holding, leaving, since = {}, {}, {}
+  -- Many are of one moment, and a number takes long to become text.
+  local moment, accepted
+  for i = 1, #found, 2 do
+    local member = found[i]
+    members[#members + 1] = member
+    holding[i], holding[i + 1] = held_until, member
+    if is_new then
+      leaving[#leaving + 1] = member
+      if found[i + 1] ~= moment then
+        moment = found[i + 1]
+        accepted = int(math.min(tonumber(moment) - window, now_ms))
+      end
+      since[i], since[i + 1] = accepted, member
     end
   end
+  many('ZADD', held, holding)
+  many('ZREM', due, leaving)
+  many('ZADD', waiting, since)
 end
-local function again(member)
-  members[#members + 1] = member
-  redis.call('ZADD', held, score, member)
+local function take(set, from, to, most)
+  if most > 0 then
+    hold(redis.call('ZRANGE', set, from, to, 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES'), set == due)
+  end
 end
-local function anew(member, at)
-  members[#members + 1] = member
-  redis.call('ZREM', due, member)
-  redis.call('ZADD', held, score, member)
-  redis.call('ZADD', waiting, math.min(at - window, now_ms), member)
+local function take_far(set, beyond, most)
+  if most > 0 then
+    local from = '(' .. int(beyond)
+    hold(redis.call('ZRANGE', set, '+inf', from, 'BYSCORE', 'REV', 'LIMIT', 0, most, 'WITHSCORES'), set == due)
+  end
 end
 
 local half = math.ceil(n / 2)
-take(held, '-inf', int(now_ms), half, again)
-take_far(held, now_ms + tonumber(ARGV[4]), half - #members, again)
+take(held, '-inf', int(now_ms), half)
+take_far(held, now_ms + tonumber(ARGV[4]), half - #members)
 if ARGV[5] == '1' then
-  take(due, '-inf', '+inf', n - #members, anew)
+  take(due, '-inf', '+inf', n - #members)
 else
-  take(due, '-inf', int(now_ms), n - #members, anew)
-  take_far(due, now_ms + window, n - #members, anew)
+  take(due, '-inf', int(now_ms), n - #members)
+  take_far(due, now_ms + window, n - #members)
 end
 local next = -1
 for i = 1, 2 do
