@@ -46,6 +46,7 @@ mod cache;
 mod clock;
 mod counts;
 mod error;
+mod gather;
 mod index;
 mod invalidation;
 mod lease;

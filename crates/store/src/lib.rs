@@ -6,7 +6,8 @@
 //! repetition, a circuit breaker, reports, a namespace, faults for tests. All of them fail with one [`Error`],
 //! whose [kind](ErrorKind) says what the caller can do.
 //!
-//! A [`Publisher`] publishes in the background, for those who must not wait for it.
+//! A [`Publisher`] publishes in the background, for those who must not wait for it. A [`Coalescer`] lets callers of one process
+//! share calls.
 //!
 //! An [`Observer`] hears what becomes of connections, calls and subscriptions. With the feature `tracing` every Redis store
 //! has one that writes to the log: connections made (`DEBUG`), lost and not made (`WARN`), with the address and the reason,
@@ -25,6 +26,7 @@
 //! ```
 
 mod capability;
+mod coalesce;
 mod error;
 mod ext;
 mod facts;
@@ -45,6 +47,7 @@ mod wakeup;
 
 pub use self::{
     capability::Capabilities,
+    coalesce::{CoalescedCall, Coalescer, CoalescerOptions},
     error::{Error, ErrorKind, Result},
     ext::StoreExt,
     facts::ServerFacts,

@@ -1,5 +1,7 @@
 //! How many checks share a call.
 
+use cachekit_store::CoalescerOptions;
+
 /// How checks share calls, for [`Limiter::coalesced`](crate::Limiter::coalesced).
 ///
 /// A check that finds fewer calls on their way than [may be](Self::calls_in_flight) leaves at once, alone. Those that come
@@ -19,9 +21,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "options do nothing before a limiter has them"]
 pub struct Coalescing {
-    pub(super) in_flight: usize,
-    pub(super) batch: usize,
-    pub(super) queue: usize,
+    in_flight: usize,
+    batch: usize,
+    queue: usize,
 }
 
 impl Default for Coalescing {
@@ -71,5 +73,12 @@ impl Coalescing {
     pub fn waiting_checks(mut self, checks: usize) -> Self {
         self.queue = checks.max(1);
         self
+    }
+
+    pub(crate) fn options(self) -> CoalescerOptions {
+        CoalescerOptions::new("check")
+            .in_flight(self.in_flight)
+            .batch(self.batch)
+            .queue(self.queue)
     }
 }

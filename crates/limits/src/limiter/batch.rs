@@ -13,7 +13,7 @@ use super::{
     call::{Ask, Charged, Op, add_args, clock_is_being_set, numbers},
 };
 use crate::{
-    coalesce::{Call, Coalescer, Landed, Request},
+    coalesce::{Call, Checks, Landed, Request},
     error::unexpected,
     script::{self, FAILED},
 };
@@ -32,11 +32,15 @@ impl Limiter {
     /// Decides a check in a call that it shares with those that come meanwhile.
     pub(super) async fn ask_together(
         &self,
-        coalescer: &Coalescer,
+        checks: &Checks,
         subject: &UserId,
         cost: u64,
     ) -> Result<Charged> {
-        let (landed, place) = coalescer.fly(subject, cost, || self.call_of_many()).await?;
+        let request = Request {
+            subject: subject.clone(),
+            cost,
+        };
+        let (landed, place) = checks.join(request, || self.call_of_many()).await?;
         match (landed.answer(place)?, &self.inner.brief) {
             // Only the general script knows what to make of it, and which error it is.
             ([FAILED, ..], _) => self.ask(subject, &Ask::new(Op::Take, cost, cost)).await,

@@ -33,7 +33,7 @@ pub(crate) use self::{
 };
 use crate::{
     Limit, LimitStatus,
-    coalesce::Coalescer,
+    coalesce::Checks,
     decision::{Decision, Origin},
     error::invalid,
     lease::Leases,
@@ -82,7 +82,7 @@ struct Inner {
     denials: Option<Denials>,
     shadow: bool,
     brief: Option<Brief>,
-    coalescer: Option<Coalescer>,
+    checks: Option<Checks>,
     leases: Option<Arc<Leases>>,
     warnings: Option<QuotaWarnings>,
 }
@@ -168,7 +168,7 @@ impl Limiter {
                 standby: Standby::None,
                 denials: None,
                 shadow: false,
-                coalescer: None,
+                checks: None,
                 leases: None,
                 warnings: None,
             }),
@@ -380,9 +380,9 @@ impl Limiter {
     ) -> Result<(Charged, Origin)> {
         let inner = &self.inner;
         let whole = op == Op::Take && cost == need;
-        let charged = match (&inner.leases, &inner.coalescer) {
+        let charged = match (&inner.leases, &inner.checks) {
             (Some(leases), _) if whole => return self.ask_leases(leases, subject, cost).await,
-            (None, Some(coalescer)) if whole => self.ask_together(coalescer, subject, cost).await?,
+            (None, Some(checks)) if whole => self.ask_together(checks, subject, cost).await?,
             _ => self.ask(subject, &Ask::new(op, cost, need)).await?,
         };
         Ok((charged, Origin::Server))

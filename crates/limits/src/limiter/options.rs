@@ -11,7 +11,7 @@ use super::{
     outage::{Outage, Standby},
 };
 use crate::{
-    coalesce::{Coalescer, Coalescing},
+    coalesce::{Checks, Coalescing},
     warning::QuotaWarnings,
 };
 
@@ -113,7 +113,7 @@ impl Limiter {
     /// ```
     #[must_use]
     pub fn coalesced(self, coalescing: Coalescing) -> Self {
-        self.with(|inner| inner.coalescer = Some(Coalescer::new(coalescing)))
+        self.with(|inner| inner.checks = Some(Checks::new(coalescing.options())))
     }
 
     /// Warns of subjects that have nearly used up one of the limits.
@@ -138,7 +138,7 @@ impl Limiter {
             denials: inner.denials.clone(),
             shadow: inner.shadow,
             brief: inner.brief.clone(),
-            coalescer: inner.coalescer.clone(),
+            checks: inner.checks.clone(),
             leases: inner.leases.clone(),
             warnings: inner.warnings.clone(),
         };

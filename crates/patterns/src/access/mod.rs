@@ -18,7 +18,7 @@ use crate::{
     CacheCounters, CacheCounts, Lookup, Refresh, WriteOptions,
     clock::ServerClock,
     error::{encode_error, format_error},
-    index::{Place, Write, Writer},
+    index::{Place, Write, Writer, Writes},
     lease::{self, Leases},
     options::Lifetime,
 };
@@ -34,6 +34,7 @@ pub(crate) struct Base {
     pub(crate) observers: Observers,
     pub(crate) clock: ServerClock,
     pub(crate) leases: Leases,
+    pub(crate) writes: Writes,
 }
 
 impl Base {
@@ -47,6 +48,7 @@ impl Base {
             observers: Observers::none(),
             clock: ServerClock::new(),
             leases: Leases::new(),
+            writes: Writes::new("set"),
         }
     }
 

@@ -25,6 +25,7 @@ mod reply;
 mod scripts;
 #[cfg(test)]
 mod tests;
+mod together;
 mod write;
 
 pub(crate) use self::{
@@ -34,5 +35,6 @@ pub(crate) use self::{
     scripts::{
         Entering, argument, enter, halves, life, number as parsed_number, parsed, wrong_arguments,
     },
+    together::Writes,
     write::{BATCH, Place, Write, Writer, check_count, number, tag_roots, trim},
 };

@@ -13,6 +13,7 @@ use super::{
     plan::{Group, Indices, Notes, groups},
     reply::{integer, run, unexpected},
     scripts::{SET, SET_MANY},
+    together::{Owners, set_together},
 };
 use crate::{WriteOptions, access::Base, lease::lease_of};
 
@@ -32,6 +33,7 @@ const TRIM_A_MEMBER: usize = 16;
 pub(crate) type Place = (Key, Roots);
 
 /// One value to be written.
+#[derive(Clone)]
 pub(crate) struct Write {
     pub(crate) key: Key,
     pub(crate) roots: Roots,
@@ -41,6 +43,7 @@ pub(crate) struct Write {
 
 /// Writes values with the options of one call.
 pub(crate) struct Writer<'a> {
+    base: &'a Base,
     store: &'a dyn Store,
     capabilities: Capabilities,
     condition: Condition,
@@ -54,6 +57,7 @@ impl<'a> Writer<'a> {
         let capabilities = base.store.capabilities();
         let tags = tag_roots(base, &options.tags)?;
         Ok(Self {
+            base,
             store: &*base.store,
             capabilities,
             condition: options.condition,
@@ -133,20 +137,17 @@ impl<'a> Writer<'a> {
         self.store.set(&write.key, write.value, options).await
     }
 
+    /// Writes a value and its members, with others of the same indices where no condition has to be told of each.
     async fn set_indexed(&self, write: Write, near: Vec<Key>) -> Result<bool> {
-        let args = vec![
-            write.value,
-            number(write.ttl.as_millis()),
-            number(trim() as u64),
-            self.condition_text(),
-            write.key.to_bytes(),
-        ];
-        let keys = [write.key.clone(), lease_of(&write.key)?];
-        let keys = keys.into_iter().chain(near).collect();
-        let reply = run(self.store, &SET, keys, args).await;
-        let written = reply.and_then(|reply| integer(&SET, &reply));
-        let written = written.map_err(|error| error.with_key(&write.key))?;
-        Ok(written == 1)
+        let is_plain = matches!(self.condition, Condition::Always);
+        if near.is_empty() || self.capabilities.clustered || !is_plain {
+            return set_one(self.store, &write, &near, self.condition_text()).await;
+        }
+        let owners = Owners {
+            roots: write.roots.clone(),
+            tags: self.tags.clone(),
+        };
+        set_together(self.base, owners, write, near).await
     }
 
     async fn set_many_plain(&self, writes: &[Write]) -> Result<Vec<bool>> {
@@ -168,7 +169,9 @@ impl<'a> Writer<'a> {
         let mut chunks: Vec<Vec<usize>> = Vec::new();
         for group in groups {
             for chunk in self.places(group, writes).chunks(BATCH) {
-                calls.push(self.set_many_call(writes, &group.indices.near, chunk)?);
+                let members = chunk.iter().map(|&place| &writes[place]);
+                let near = &group.indices.near;
+                calls.push(set_many_call(members, near, self.condition_text())?);
                 chunks.push(chunk.to_vec());
             }
         }
@@ -205,24 +208,6 @@ impl<'a> Writer<'a> {
         Cow::Owned(last)
     }
 
-    fn set_many_call(&self, writes: &[Write], near: &[Key], chunk: &[usize]) -> Result<ScriptCall> {
-        let members = || chunk.iter().map(|&place| &writes[place]);
-        let leases = members().map(|write| lease_of(&write.key));
-        let leases = leases.collect::<Result<Vec<Key>>>()?;
-        let keys = near.iter().chain(members().map(|write| &write.key));
-        let keys = keys.cloned().chain(leases).collect();
-        let mut args = Vec::with_capacity(3 + 3 * chunk.len());
-        args.extend([
-            number(near.len() as u64),
-            number(trim_of(chunk.len()) as u64),
-            self.condition_text(),
-        ]);
-        args.extend(members().map(|write| write.value.clone()));
-        args.extend(members().map(|write| write.key.to_bytes()));
-        push_ttls(&mut args, members());
-        Ok(ScriptCall::new(keys, args))
-    }
-
     fn options(&self, ttl: Ttl) -> SetOptions {
         SetOptions::ttl(ttl).with_condition(self.condition)
     }
@@ -234,6 +219,54 @@ impl<'a> Writer<'a> {
             _ => &[],
         })
     }
+}
+
+/// One write as a run of its script.
+pub(super) async fn set_one(
+    store: &dyn Store,
+    write: &Write,
+    near: &[Key],
+    condition: Bytes,
+) -> Result<bool> {
+    let args = vec![
+        write.value.clone(),
+        number(write.ttl.as_millis()),
+        number(trim() as u64),
+        condition,
+        write.key.to_bytes(),
+    ];
+    let mut keys = Vec::with_capacity(2 + near.len());
+    keys.extend([write.key.clone(), lease_of(&write.key)?]);
+    keys.extend_from_slice(near);
+    let reply = run(store, &SET, keys, args).await;
+    let written = reply.and_then(|reply| integer(&SET, &reply));
+    let written = written.map_err(|error| error.with_key(&write.key))?;
+    Ok(written == 1)
+}
+
+/// Writes with the same indices as one run of their script.
+pub(super) fn set_many_call<'w>(
+    writes: impl ExactSizeIterator<Item = &'w Write> + Clone,
+    near: &[Key],
+    condition: Bytes,
+) -> Result<ScriptCall> {
+    let count = writes.len();
+    let mut keys = Vec::with_capacity(near.len() + 2 * count);
+    keys.extend_from_slice(near);
+    keys.extend(writes.clone().map(|write| write.key.clone()));
+    for write in writes.clone() {
+        keys.push(lease_of(&write.key)?);
+    }
+    let mut args = Vec::with_capacity(4 + 3 * count);
+    args.extend([
+        number(near.len() as u64),
+        number(trim_of(count) as u64),
+        condition,
+    ]);
+    args.extend(writes.clone().map(|write| write.value.clone()));
+    args.extend(writes.clone().map(|write| write.key.to_bytes()));
+    push_ttls(&mut args, writes);
+    Ok(ScriptCall::new(keys, args))
 }
 
 /// Tags by their roots, each once.

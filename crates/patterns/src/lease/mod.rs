@@ -10,7 +10,6 @@
 //! afterwards, and the loader is asked after that: a clearing that took the first entry out was called before, so that what it
 //! cleared cannot be loaded any more. The same holds for storing the value as for every other write.
 
-mod gather;
 mod late;
 mod ops;
 mod remove;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use cachekit_keys::{Key, Root, Roots, Ttl};
 use cachekit_store::{Capabilities, Result, Store};
 
-use super::{Fill, Take, Taken, gather::Gather, late, ops};
+use super::{Fill, Take, Taken, late, ops};
+use crate::gather::Gather;
 
 /// What one run of a script has in common: the indices, and on a cluster the slot.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -19,23 +20,23 @@ struct Kind {
 
 /// Takes and fills leases one by one; those that are asked for at the same time, of one owner, cost one run.
 pub(crate) struct Leases {
-    takes: Arc<Gather<Kind, Take, (u64, Taken)>>,
-    fills: Arc<Gather<Kind, Fill, bool>>,
+    takes: Gather<Kind, Take, (u64, Taken)>,
+    fills: Gather<Kind, Fill, bool>,
 }
 
 impl Leases {
     pub(crate) fn new() -> Self {
         Self {
-            takes: Gather::new(),
-            fills: Gather::new(),
+            takes: Gather::new("lease_take"),
+            fills: Gather::new("lease_fill"),
         }
     }
 
     /// Takes a lease, as [`take`](super::take).
     pub(crate) async fn take(
         &self,
-        store: &dyn Store,
-        word: Option<&Key>,
+        store: &Arc<dyn Store>,
+        word: Option<Key>,
         take: Take,
     ) -> Result<(u64, Taken)> {
         let kind = Kind {
@@ -44,15 +45,18 @@ impl Leases {
             slot: slot(store.capabilities(), &take.key),
             lives: Some((take.ttl, take.life)),
         };
-        let run = |takes: Vec<Take>| async move { ops::take(store, word, &takes).await };
-        self.takes.call(kind, take, run).await
+        let lead = || {
+            let store = Arc::clone(store);
+            move |takes: Vec<Take>| async move { ops::take(&*store, word.as_ref(), &takes).await }
+        };
+        Ok(self.takes.call(kind, take, lead).await?)
     }
 
     /// Stores a value under its lease, as [`fill`](super::fill).
     pub(crate) async fn fill(
         &self,
-        store: &dyn Store,
-        word: Option<&Key>,
+        store: &Arc<dyn Store>,
+        word: Option<Key>,
         fill: Fill,
     ) -> Result<bool> {
         let kind = Kind {
@@ -61,8 +65,11 @@ impl Leases {
             slot: slot(store.capabilities(), &fill.write.key),
             lives: None,
         };
-        let run = |fills: Vec<Fill>| async move { late::fill(store, word, &fills).await };
-        self.fills.call(kind, fill, run).await
+        let lead = || {
+            let store = Arc::clone(store);
+            move |fills: Vec<Fill>| async move { late::fill(&*store, word.as_ref(), &fills).await }
+        };
+        Ok(self.fills.call(kind, fill, lead).await?)
     }
 }
 

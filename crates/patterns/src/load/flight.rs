@@ -237,10 +237,7 @@ where
     async fn take(&self, request: &Request<V>, seen: &Seen<V>, token: &Token) -> Result<Taken> {
         let base = self.access.base();
         let wish = self.wish(request, seen, token);
-        let (now, taken) = base
-            .leases
-            .take(&*base.store, base.word().as_ref(), wish)
-            .await?;
+        let (now, taken) = base.leases.take(&base.store, base.word(), wish).await?;
         base.clock.learn(now);
         Ok(taken)
     }
@@ -317,10 +314,7 @@ where
         // Whoever comes from now on may come after an invalidation that this value does not survive.
         flying.close();
         let base = self.access.base();
-        let filled = base
-            .leases
-            .fill(&*base.store, base.word().as_ref(), fill)
-            .await;
+        let filled = base.leases.fill(&base.store, base.word(), fill).await;
         let cached = |origin| Cached::new(value, origin, Some(Duration::ZERO));
         match filled {
             Ok(true) => {

@@ -1,6 +1,8 @@
 local m, trim, condition = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local n, now_ms = (#KEYS - m) / 2, math.floor(now / 1000)
 local each = #ARGV - 3 == 3 * n
+-- As text: a number takes long to become one, and many lives are alike.
+local expiries = {}
 local entries, keys, leases, values, ttls, answers, written, longest = {}, {}, {}, {}, {}, {}, {}, 0
 for i = 1, n do
   local key, taken = KEYS[m + i], true
@@ -10,14 +12,13 @@ for i = 1, n do
     answers[i] = taken and 1 or 0
   end
   if taken then
-    local ttl, next = tonumber(ARGV[3 + 2 * n + (each and i or 1)]), #keys + 1
-    entries[2 * next - 1], entries[2 * next] = now_ms + ttl, ARGV[3 + n + i]
+    local ttl, next = ARGV[3 + 2 * n + (each and i or 1)], #keys + 1
+    expiries[ttl] = expiries[ttl] or int(now_ms + tonumber(ttl))
+    entries[2 * next - 1], entries[2 * next] = expiries[ttl], ARGV[3 + n + i]
     keys[next], leases[next] = key, KEYS[m + n + i]
     values[next], ttls[next] = ARGV[3 + i], ttl
     written[key] = true
-    if ttl > longest then
-      longest = ttl
-    end
+    longest = math.max(longest, tonumber(ttl))
   end
 end
 if #keys > 0 then

@@ -2,3 +2,4 @@
 
 mod equivalence;
 mod plan;
+mod together;

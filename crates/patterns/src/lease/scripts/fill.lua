@@ -3,6 +3,13 @@ local found, word, first = find(n, ARGV[2] ~= '')
 local others = find_others(n, found)
 local now_ms, trim = math.floor(now / 1000), tonumber(ARGV[3])
 local answers, stored, entries, ended, longest = {}, {}, {}, {}, 0
+local expiries = {}
+
+-- As text: a number takes long to become one, and many lives are alike.
+local function expiry_of(ttl)
+  expiries[ttl] = expiries[ttl] or int(now_ms + tonumber(ttl))
+  return expiries[ttl]
+end
 
 local function is_unchanged(i, seen, expiry, cleared)
   local current = found[i]
@@ -20,10 +27,10 @@ for i = 1, n do
   if token == ARGV[3 + i] then
     ended[#ended + 1] = n + i
     if is_unchanged(i, seen, expiry, cleared) then
-      local ttl, next = tonumber(ARGV[3 + 2 * n + i]), #stored + 1
+      local ttl, next = ARGV[3 + 2 * n + i], #stored + 1
       stored[next] = i
-      entries[2 * next - 1], entries[2 * next] = now_ms + ttl, ARGV[3 + 3 * n + i]
-      longest = math.max(longest, ttl)
+      entries[2 * next - 1], entries[2 * next] = expiry_of(ttl), ARGV[3 + 3 * n + i]
+      longest = math.max(longest, tonumber(ttl))
       answers[i] = 1
     end
   end
@@ -36,12 +43,16 @@ if #stored > 0 then
     redis.call('SET', KEYS[i], ARGV[3 + n + i], 'PX', ARGV[3 + 2 * n + i])
   end
 end
+local quiet = {}
 for _, at in ipairs(ended) do
   -- Nobody is woken where nobody said that he waits.
   if string.sub(found[at], 1, 1) == '0' then
-    redis.call('DEL', KEYS[at])
+    quiet[#quiet + 1] = KEYS[at]
   else
     end_lease(KEYS[at])
   end
+end
+if #quiet > 0 then
+  redis.call('DEL', unpack(quiet))
 end
 return answers

@@ -4,6 +4,8 @@ local others = find_others(n, found)
 local writes = redis.call('MGET', unpack(KEYS, first, first + n - 1))
 first = first + n
 local now_ms, life = math.floor(now / 1000), tonumber(ARGV[4])
+-- As text: a number takes long to become one, for each member anew.
+local stays = int(now_ms + life)
 local answers, granted, entries = {now}, {}, {}
 
 -- Whether the lease is somebody's; tells its holder then that somebody waits for it.
@@ -39,7 +41,7 @@ local function grant(i, digest)
     end
   end
   granted[next] = i
-  entries[2 * next - 1], entries[2 * next] = now_ms + life, ARGV[4 + 3 * n + i]
+  entries[2 * next - 1], entries[2 * next] = stays, ARGV[4 + 3 * n + i]
   found[n + i] = '0' .. ARGV[4 + i] .. ':' .. digest .. ':' .. expiry .. ':' .. word
 end
 

@@ -5,31 +5,24 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use cachekit_keys::UserId;
 use parking_lot::Mutex;
 
-/// One caller's check.
-pub(crate) struct Request {
-    pub(crate) subject: UserId,
-    pub(crate) cost: u64,
-}
-
-pub(super) struct Seats {
+pub(super) struct Seats<T> {
     /// `None` once the flight has left. A caller that went away leaves its seat empty.
-    taken: Mutex<Option<Vec<Option<Request>>>>,
+    taken: Mutex<Option<Vec<Option<T>>>>,
     /// How many seats of flights that have not left yet are taken. One that was given up counts until its flight leaves, so that
     /// there are never too many flights either.
     waiting: Arc<AtomicUsize>,
 }
 
 /// A caller's place. Dropped before the flight has left, the caller is not in it.
-pub(super) struct Pass {
-    seats: Arc<Seats>,
+pub(super) struct Pass<T> {
+    seats: Arc<Seats<T>>,
     place: usize,
 }
 
-impl Seats {
-    pub(super) fn first(request: Request, waiting: Arc<AtomicUsize>) -> (Arc<Self>, Pass) {
+impl<T> Seats<T> {
+    pub(super) fn first(request: T, waiting: Arc<AtomicUsize>) -> (Arc<Self>, Pass<T>) {
         waiting.fetch_add(1, Ordering::Relaxed);
         let seats = Arc::new(Self {
             taken: Mutex::new(Some(vec![Some(request)])),
@@ -43,7 +36,7 @@ impl Seats {
     }
 
     /// Gives the request back where the flight is full, or has left.
-    pub(super) fn take(self: Arc<Self>, request: Request, most: usize) -> Result<Pass, Request> {
+    pub(super) fn take(self: Arc<Self>, request: T, most: usize) -> Result<Pass<T>, T> {
         let mut taken = self.taken.lock();
         let place = match taken.as_mut() {
             Some(seats) if seats.len() < most => {
@@ -58,26 +51,26 @@ impl Seats {
     }
 
     /// Closes the flight; answers who is in it.
-    pub(super) fn leave(&self) -> Vec<Option<Request>> {
+    pub(super) fn leave(&self) -> Vec<Option<T>> {
         let requests = self.taken.lock().take().unwrap_or_default();
         self.waiting.fetch_sub(requests.len(), Ordering::Relaxed);
         requests
     }
 }
 
-impl Drop for Seats {
+impl<T> Drop for Seats<T> {
     fn drop(&mut self) {
         self.leave();
     }
 }
 
-impl Pass {
+impl<T> Pass<T> {
     pub(super) fn place(&self) -> usize {
         self.place
     }
 }
 
-impl Drop for Pass {
+impl<T> Drop for Pass<T> {
     fn drop(&mut self) {
         if let Some(seats) = self.seats.taken.lock().as_mut() {
             seats[self.place] = None;
