@@ -78,7 +78,10 @@ async fn deliver_late(sink: &impl Sink<ProjectKey, String>) {
 
 #[tokio::test]
 async fn sqlite_has_the_last_write_of_each_key_and_takes_no_late_one() {
-    let file = env::temp_dir().join(format!("cachekit-databases-{:016x}", fastrand::u64(..)));
+    // A folder, as the database has other files beside it for as long as it is open.
+    let folder = env::temp_dir().join(format!("cachekit-databases-{:016x}", fastrand::u64(..)));
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join("entries.sqlite");
     let sink = SqliteSink::open(&file).unwrap();
     let expected = write(sink.clone()).await.unwrap();
     deliver_late(&sink).await;
@@ -101,7 +104,7 @@ async fn sqlite_has_the_last_write_of_each_key_and_takes_no_late_one() {
         .unwrap();
     assert_eq!(once, (2, 7), "each write took effect once, or never");
     println!("databases: SQLite {}", rusqlite::version());
-    fs::remove_file(&file).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
