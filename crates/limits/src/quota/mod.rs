@@ -274,26 +274,24 @@ impl Quota {
             _ => {}
         }
         let allowed = answer.status != status::DENIED;
+        let most = |window: &WindowUsage| self.inner.plan.most(window.limit.map(u64::cast_signed));
         let full = |window: &WindowUsage| {
-            let limit = window.limit.map(u64::cast_signed);
-            let most = self.inner.plan.most(limit).unsigned_abs();
-            limit.is_some() && window.used + window.held + amount.unsigned_abs() > most
+            let sum = window.used + window.held + amount.unsigned_abs();
+            window.limit.is_some() && sum > most(window).unsigned_abs()
         };
+        // None helps where the amount is above the subject's own limit.
+        let wait = |window: &WindowUsage| window.resets_in.filter(|_| amount <= most(window));
         let windows = answer.usage.windows.iter().enumerate();
         let binding = match allowed {
             true => windows.min_by_key(|(_, window)| window.remaining().unwrap_or(u64::MAX)),
             false => windows
                 .filter(|(_, window)| full(window))
-                .max_by_key(|(_, window)| window.resets_in.unwrap_or(Duration::MAX)),
+                .max_by_key(|(_, window)| wait(window).unwrap_or(Duration::MAX)),
         };
         let binding = binding.map_or(0, |(index, _)| index);
-        let window = &answer.usage.windows[binding];
-        let most = self.inner.plan.most(window.limit.map(u64::cast_signed));
         let retry_after = match allowed {
             true => Some(Duration::ZERO),
-            // Above the subject's own limit.
-            false if amount > most => None,
-            false => window.resets_in,
+            false => wait(&answer.usage.windows[binding]),
         };
         Ok(QuotaDecision {
             allowed,

@@ -18,6 +18,7 @@ mod processes;
 mod quota_model;
 mod quota_twins;
 mod quotas;
+mod reservations;
 mod rights;
 mod side_by_side;
 mod sliding_error;
