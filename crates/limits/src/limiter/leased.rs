@@ -41,6 +41,9 @@ impl Limiter {
     /// drop the subject's units in this process, and in those that [hear of changes](Self::hearing_of_changes); in others they may
     /// be used until their time is over.
     ///
+    /// Say it after [`remembering_denials`](Self::remembering_denials): units that go back end the denials that the limiter
+    /// remembers by then.
+    ///
     /// # Cancel safety
     /// Units that a dropped check would have got stay with the process. If nobody else waits for them, they may be lost.
     ///

@@ -44,7 +44,8 @@ fn block(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply
 }
 
 impl Limiter {
-    /// Forgets what the subject has taken of all limits, and its penalties. Limits of its own stay.
+    /// Forgets what the subject has taken of all limits, and its penalties. Limits of its own stay. Everything is given back by
+    /// it: [refund](Self::refund) no decision of before.
     ///
     /// # Errors
     /// Those of the store.

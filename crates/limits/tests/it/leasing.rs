@@ -324,6 +324,85 @@ fn units_of_a_decision_that_came_from_a_lease_go_back_to_it() {
     });
 }
 
+#[test]
+fn units_that_go_back_to_a_lease_end_a_remembered_denial() {
+    paused(async {
+        let (store, tasks) = (memory(), Tasks::new());
+        let limit = Limit::fixed_window(10, 1_000 * SECOND).unwrap();
+        let limiter = limiter(store, limit)
+            .remembering_denials(1_000 * SECOND)
+            .leased(Leasing::up_to(10), &tasks)
+            .unwrap();
+        let decision = limiter.check(&user(), 4).await.unwrap();
+        assert_eq!(spend_all(std::slice::from_ref(&limiter)).await, 6);
+        let denied = limiter.check(&user(), 1).await.unwrap();
+        assert_eq!(denied.origin(), Origin::DenialCache);
+        limiter.refund(&user(), &decision).await.unwrap();
+        assert_eq!(spend_all(std::slice::from_ref(&limiter)).await, 4);
+    });
+}
+
+#[test]
+fn units_whose_lease_is_over_go_back_to_the_store() {
+    for limit in [
+        Limit::fixed_window(10, 1_000 * SECOND),
+        Limit::aligned_window(10, 1_000 * SECOND),
+        Limit::daily(10),
+    ] {
+        paused(async {
+            let (store, tasks) = (memory(), Tasks::new());
+            let limiter = limiter(store, limit.unwrap());
+            let leased = limiter
+                .clone()
+                .leased(Leasing::up_to(10).lasting(SECOND), &tasks)
+                .unwrap();
+            let decision = leased.check(&user(), 4).await.unwrap();
+            assert_eq!(decision.origin(), Origin::Lease);
+            tokio::time::sleep(3 * SECOND).await;
+            assert_eq!(limiter.status(&user()).await.unwrap().used(), 4);
+            assert_eq!(leased.refund(&user(), &decision).await.unwrap().used(), 0);
+            // By a limiter without leases it is a unit of the store as any other.
+            let decision = leased.check(&user(), 4).await.unwrap();
+            let before = limiter.status(&user()).await.unwrap().used();
+            let after = limiter.refund(&user(), &decision).await.unwrap().used();
+            assert_eq!(before - after, 4);
+        });
+    }
+}
+
+#[test]
+fn a_refund_of_leased_units_is_made_once_whatever_is_lost() {
+    paused(async {
+        let (plan, tasks) = (FaultPlan::new(), Tasks::new());
+        let store = Faults::new(Arc::new(memory()), &plan);
+        let limit = Limit::fixed_window(100, 1_000 * SECOND).unwrap();
+        let limiter = limiter(store, limit)
+            .leased(Leasing::up_to(50), &tasks)
+            .unwrap();
+        let lose = |fault| plan.add(FaultRule::new(fault).on("run_script").times(1));
+        let decision = limiter.check(&user(), 5).await.unwrap();
+        assert_eq!(decision.origin(), Origin::Lease);
+        lose(Fault::LoseAnswer(ErrorKind::Timeout));
+        assert!(
+            limiter
+                .refund_once(&user(), &decision, 2, "a")
+                .await
+                .is_err()
+        );
+        for _ in 0..3 {
+            limiter
+                .refund_once(&user(), &decision, 2, "a")
+                .await
+                .unwrap();
+        }
+        // Without an id, one that failed has given back nothing.
+        lose(Fault::LoseRequest(ErrorKind::Timeout));
+        assert!(limiter.refund_part(&user(), &decision, 3).await.is_err());
+        limiter.refund_part(&user(), &decision, 3).await.unwrap();
+        assert_eq!(spend_all(std::slice::from_ref(&limiter)).await, 100);
+    });
+}
+
 /// Has every kind of change made by one process end what another has leased.
 async fn every_change_ends_what_another_leased(stores: [Arc<dyn Store>; 2], schema: KeySchema) {
     let tasks = Tasks::new();
