@@ -141,11 +141,11 @@ local function reply(status, number)
   end
   return answer
 end
--- Whether all windows have room; -3 where a sum would not be exact.
-local function room()
+-- Whether all windows have room for so much more; -3 where a sum would not be exact.
+local function room(more)
   local passes = 1
   for _, window in ipairs(windows) do
-    local sum = window.used + window.held + amount
+    local sum = window.used + window.held + more
     if sum > 4503599627370496 then return -3 end
     if window.most >= 0 and sum > window.most then passes = 0 end
   end
@@ -153,8 +153,8 @@ local function room()
 end
 if op == 'usage' then return reply(1, 0) end
 if op == 'charge' or op == 'add' then
-  local passes = room()
-  if passes == -3 or (passes == 0 and op == 'charge') then return reply(passes, 0) end
+  local passes = room(amount)
+  if passes == -3 or (passes == 0 and op == 'charge') then return reply(passes, amount) end
   for _, window in ipairs(windows) do add(window.place, math.max(amount, -window.used)) end
   return reply(1, amount)
 end
@@ -163,11 +163,11 @@ if op == 'reserve' then
   if record and record.state ~= 'x' then
     return reply(record.state == 'd' and -5 or 2, record.reserved)
   end
-  local passes = room()
-  if passes ~= 1 then return reply(passes, 0) end
-  if redis.call('ZCARD', due) >= 10000 and not forget_settled() then return reply(-6, 0) end
   -- Parts that were charged before it expired count for the sum that is told next.
   record = { state = 'h', reserved = amount, charged = record and record.charged or 0, places = {} }
+  local passes = room(rest(record))
+  if passes ~= 1 then return reply(passes, rest(record)) end
+  if redis.call('ZCARD', due) >= 10000 and not forget_settled() then return reply(-6, 0) end
   for index, window in ipairs(windows) do
     record.places[index] = window.place
     hold(window.place, rest(record))

@@ -46,7 +46,7 @@ impl Quota {
             .of(check_id(id)?)
             .lasting(check_hold(hold)?);
         let answer = self.ask(subject, &ask).await?;
-        self.decision(answer, units)
+        self.decision(answer)
     }
 
     /// Charges what was really used to the windows of the reservation, and ends it. That a hold is over changes nothing: what

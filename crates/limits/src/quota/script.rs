@@ -356,11 +356,11 @@ impl<'a> Run<'a> {
         Ok(forgotten > 0)
     }
 
-    /// Whether all windows have room.
-    fn room(&self) -> i64 {
+    /// Whether all windows have room for so much more.
+    fn room(&self, more: i64) -> i64 {
         let mut passes = status::DONE;
         for window in &self.windows {
-            let sum = window.used + window.held + self.amount;
+            let sum = window.used + window.held + more;
             if sum > MAX_AMOUNT {
                 return status::OVERFLOW;
             }
@@ -372,9 +372,9 @@ impl<'a> Run<'a> {
     }
 
     fn charge(&self, tx: &mut dyn Transaction, only_with_room: bool) -> Result<(i64, i64)> {
-        let passes = self.room();
+        let passes = self.room(self.amount);
         if passes == status::OVERFLOW || (passes == status::DENIED && only_with_room) {
-            return Ok((passes, 0));
+            return Ok((passes, self.amount));
         }
         for window in &self.windows {
             self.add(tx, &window.place, self.amount.max(-window.used))?;
@@ -393,13 +393,6 @@ impl<'a> Run<'a> {
             }
             expired => expired.map_or(0, |record| record.charged),
         };
-        let passes = self.room();
-        if passes != status::DONE {
-            return Ok((passes, 0));
-        }
-        if tx.zcard(self.due)? >= MAX_RECORDS && !self.forget_settled(tx)? {
-            return Ok((status::TOO_MANY, 0));
-        }
         let places = self.windows.iter().map(|window| window.place.clone());
         let record = Record {
             state: State::Held,
@@ -407,6 +400,13 @@ impl<'a> Run<'a> {
             charged,
             places: places.collect(),
         };
+        let passes = self.room(record.rest());
+        if passes != status::DONE {
+            return Ok((passes, record.rest()));
+        }
+        if tx.zcard(self.due)? >= MAX_RECORDS && !self.forget_settled(tx)? {
+            return Ok((status::TOO_MANY, 0));
+        }
         for place in &record.places {
             self.hold(tx, place, record.rest())?;
         }
