@@ -1,94 +1,20 @@
 //! Reservations that are many, old, of another clock or of another plan: in memory and by the script's text on a server.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use cachekit_keys::{Key, KeySchema, Namespace, QuotaMetric};
-use cachekit_limits::{Limit, Limiter, Period, Quota, QuotaPlan, Settlement, Unit, Zone};
-use cachekit_store::{ErrorKind, Expiration, MemoryStore, RedisStore, SetOptions, Store};
-use cachekit_testkit::server::{Kind, SharedServer};
+use cachekit_limits::{Limit, Period, Quota, QuotaPlan, Settlement, Unit, Zone};
+use cachekit_store::ErrorKind;
 use futures_util::future::join_all;
 
-use crate::support::{START, at, paused, user};
+use crate::{
+    stage::on_both,
+    support::{START, user},
+};
 
 const SECOND: u64 = 1_000_000;
 const HOUR: u64 = 3_600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// A store whose scripts see the time that the test sets.
-struct Stage {
-    store: Arc<dyn Store>,
-    schema: KeySchema,
-    set: Box<dyn Fn(u64)>,
-}
-
-impl Stage {
-    fn in_memory() -> Self {
-        let store = MemoryStore::new();
-        let clock = store.clone();
-        let set = move |now| clock.set_wall_clock(at(now));
-        Self::of(Arc::new(store), Box::new(set))
-    }
-
-    async fn on(server: &SharedServer) -> Self {
-        let clock = Arc::new(AtomicU64::new(START));
-        let read = Arc::clone(&clock);
-        let builder = RedisStore::builder(server.url());
-        let connecting = builder.script_clock(move || read.load(Ordering::Relaxed));
-        let store = connecting.connect().await.unwrap();
-        let set = move |now| clock.store(now, Ordering::Relaxed);
-        Self::of(Arc::new(store), Box::new(set))
-    }
-
-    fn of(store: Arc<dyn Store>, set: Box<dyn Fn(u64)>) -> Self {
-        let space = Namespace::new(format!("t{:016x}", fastrand::u64(..))).unwrap();
-        let schema = KeySchema::plain().with_namespace(space);
-        set(START);
-        Self { store, schema, set }
-    }
-
-    fn quota(&self, plan: QuotaPlan) -> Quota {
-        let (store, schema) = (Arc::clone(&self.store), self.schema.clone());
-        Quota::metric(store, schema, QuotaMetric::api_calls(), plan)
-    }
-
-    fn key(&self, rest: &str) -> Key {
-        let space = self.schema.namespace().unwrap();
-        Key::from_raw(format!("{space}:{rest}")).unwrap()
-    }
-
-    async fn text(&self, rest: &str) -> Option<String> {
-        let text = self.store.get(&self.key(rest)).await.unwrap()?;
-        Some(String::from_utf8(text.to_vec()).unwrap())
-    }
-
-    async fn write(&self, rest: &str, text: &str) {
-        let forever = SetOptions::new(Expiration::Never);
-        let key = self.key(rest);
-        self.store
-            .set(&key, text.to_owned().into(), forever)
-            .await
-            .unwrap();
-    }
-}
-
-/// The same in memory, by the Rust body, and on a server, by the Lua text.
-fn on_both(test: impl AsyncFn(Stage)) {
-    paused(test(Stage::in_memory()));
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build().unwrap();
-    runtime.block_on(async {
-        if let Some(server) = SharedServer::of(Kind::Redis7).await.unwrap() {
-            test(Stage::on(&server).await).await;
-        }
-    });
-}
 
 async fn reserve(quota: &Quota, id: &str, amount: u64) -> bool {
     let decision = quota.reserve(&user(), id, amount, MINUTE).await;
@@ -201,8 +127,7 @@ fn what_is_no_number_fails_before_anything_is_charged() {
             Limit::daily(10).unwrap(),
             Limit::monthly(10).unwrap(),
         ];
-        let limiter =
-            Limiter::all_of(Arc::clone(&stage.store), stage.schema.clone(), limits).unwrap();
+        let limiter = stage.limiter(limits);
         let month = "quota:user123:api_calls:monthly:2023-11";
         let requests = "ratelimit:user123:requests:monthly:2023-11";
         for text in ["many", "1.5", "007", "-", ""] {
@@ -238,8 +163,7 @@ fn what_is_no_number_fails_before_anything_is_charged() {
 #[test]
 fn a_stored_limit_of_any_size_is_a_limit() {
     on_both(async |stage| {
-        let daily = Limit::daily(5).unwrap();
-        let limiter = Limiter::new(Arc::clone(&stage.store), stage.schema.clone(), daily);
+        let limiter = stage.limiter(vec![Limit::daily(5).unwrap()]);
         let plan = QuotaPlan::per(Unit::Day, 5).unwrap().with_stored_limits();
         let quota = stage.quota(plan);
         let own = "ratelimit:user123:daily_limit";
