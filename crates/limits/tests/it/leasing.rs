@@ -343,6 +343,23 @@ fn units_that_go_back_to_a_lease_end_a_remembered_denial() {
 }
 
 #[test]
+fn a_penalty_is_for_leased_units_too() {
+    paused(async {
+        let (store, tasks) = (memory(), Tasks::new());
+        let limit = Limit::fixed_window(10, 1_000 * SECOND).unwrap();
+        let plain = limiter(store, limit.with_penalty(60 * SECOND).unwrap());
+        let leased = plain.clone().leased(Leasing::up_to(10), &tasks).unwrap();
+        assert!(leased.check(&user(), 1).await.unwrap().is_allowed());
+        assert!(plain.check(&user(), 2).await.unwrap().is_allowed());
+        // Of eight units, seven are here.
+        assert!(!leased.check(&user(), 8).await.unwrap().is_allowed());
+        let denied = leased.check(&user(), 1).await.unwrap();
+        assert!(!denied.is_allowed(), "{denied:?}");
+        assert_eq!(denied.binding().blocked_for(), Some(60 * SECOND));
+    });
+}
+
+#[test]
 fn units_whose_lease_is_over_go_back_to_the_store() {
     for limit in [
         Limit::fixed_window(10, 1_000 * SECOND),
