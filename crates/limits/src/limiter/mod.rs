@@ -165,7 +165,7 @@ impl Limiter {
                 schema,
                 limits,
                 clock: ServerClock::default(),
-                standby: Standby::None,
+                standby: Standby::default(),
                 denials: None,
                 shadow: false,
                 coalescer: None,
