@@ -80,6 +80,42 @@ fn an_amount_at_midnight_is_charged_to_the_day_that_begins() {
     });
 }
 
+/// What is used is no less used because its window was made longer or shorter.
+#[test]
+fn a_window_can_be_changed_with_what_is_used_kept() {
+    let seconds = Duration::from_secs;
+    on_both(async |stage| {
+        for (number, make) in TIMED[1..].iter().enumerate() {
+            for (before, after) in [(60, 7), (60, 20), (20, 60), (7, 60), (60, 600)] {
+                let name = format!("{number}, {before} to {after}");
+                let of = |width| {
+                    let limit = make(10, seconds(width)).unwrap();
+                    stage.limiter(vec![limit.named(&name).unwrap()])
+                };
+                let (old, new) = (of(before), of(after));
+                let begin = MIDNIGHT + 3_600_000_000 - 3_000_000;
+                (stage.set)(begin);
+                assert!(old.check(&user(), 4).await.unwrap().is_allowed());
+                // In the next window of most widths.
+                (stage.set)(begin + 6_000_000);
+                let more = old.check_at_most(&user(), 6).await.unwrap().taken();
+                let now = begin + 6_500_000;
+                (stage.set)(now);
+                let kept = new.check_at_most(&user(), 10).await.unwrap();
+                assert!(kept.taken() <= 10 - more, "{name}: {kept:?}");
+                // It opens again within two windows, and exactly when it says so.
+                let denied = new.check(&user(), 10).await.unwrap();
+                let wait = denied.retry_after().unwrap();
+                assert!(wait <= 2 * seconds(after.max(before)), "{name}: {wait:?}");
+                (stage.set)(now + micros(wait) - 1);
+                assert!(!new.check(&user(), 10).await.unwrap().is_allowed());
+                (stage.set)(now + micros(wait));
+                assert!(new.check(&user(), 10).await.unwrap().is_allowed());
+            }
+        }
+    });
+}
+
 /// Times of fifteen digits and of sixteen, and the last years before 2^53 microseconds.
 #[test]
 fn limits_are_exact_in_every_year_that_scripts_can_tell() {

@@ -10,7 +10,10 @@ use cachekit_limits::{Limit, Limiter, Quota, QuotaPlan};
 use cachekit_store::{Expiration, MemoryStore, RedisStore, SetOptions, Store};
 use cachekit_testkit::server::{Kind, SharedServer};
 
-use crate::support::{START, at, paused};
+use crate::{
+    everlasting::Everlasting,
+    support::{START, at, paused},
+};
 
 /// A store whose scripts see the time that the test sets.
 pub(crate) struct Stage {
@@ -32,7 +35,7 @@ impl Stage {
         let read = Arc::clone(&clock);
         let builder = RedisStore::builder(server.url());
         let connecting = builder.script_clock(move || read.load(Ordering::Relaxed));
-        let store = connecting.connect().await.unwrap();
+        let store = Everlasting::new(connecting.connect().await.unwrap());
         let set = move |now| clock.store(now, Ordering::Relaxed);
         Self::of(Arc::new(store), Box::new(set))
     }
