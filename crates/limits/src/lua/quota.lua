@@ -111,9 +111,12 @@ end
 -- Nothing is due later than a whole `keep` from now: the clock went back.
 local late = redis.call('ZRANGE', due, '(' .. int(now + keep), '+inf', 'BYSCORE', 'LIMIT', 0, 32)
 for _, name in ipairs(late) do redis.call('ZADD', due, int(now + keep), name) end
--- As long as anything is held it may be what is over.
-local more = sweep()
-while look() > 0 and more do more = sweep() end
+-- As long as anything is held it may be what is over. Nobody waits for long: the caller comes again where that is very much.
+local more, rounds = sweep(), 1
+while look() > 0 and more do
+  if rounds == 16 then return {-9, now} end
+  more, rounds = sweep(), rounds + 1
+end
 for _, window in ipairs(windows) do window.used = counted(redis.call('GET', window.name)) end
 -- Makes room for more reservations by forgetting those that were settled first.
 local function forget_settled()

@@ -24,6 +24,9 @@ const GRACE: i64 = 3 * 86_400_000;
 /// By how much the ends of keys are spread, so that not all expire at once: up to five minutes, by slot.
 const SPREAD_PER_SLOT: i64 = 300_000 / 16_384;
 
+/// How often a call is made again because very many reservations are over: more often than all can be.
+const ROUNDS: usize = 64;
+
 /// What is asked of a quota.
 pub(super) struct Ask<'a> {
     op: &'static str,
@@ -66,16 +69,22 @@ impl Quota {
             "add" | "charge" => COUNT,
             _ => REPEATABLE,
         };
-        let mut moments = Vec::new();
-        for _ in 0..ATTEMPTS {
+        let (mut moments, mut attempts, mut rounds) = (Vec::new(), 0, 0);
+        while attempts < ATTEMPTS && rounds < ROUNDS {
             let call = self.call(subject, ask, &moments)?;
             let replies = self.inner.store.run_script(&script, &[call]).await?;
             let numbers = numbers(script.name, &replies)?;
             match numbers[..] {
-                [status::OUTSIDE, now] => self.inner.clock.learn(now),
+                // Nothing was done but to free what is over, and there is more of that.
+                [status::MORE, _] => rounds += 1,
+                [status::OUTSIDE, now] => {
+                    self.inner.clock.learn(now);
+                    attempts += 1;
+                }
                 // A reservation of other windows than those around the present moment.
                 [status::UNNAMED, _, ref ends @ ..] => {
                     moments = ends.iter().map(|end| end - 1).collect();
+                    attempts += 1;
                 }
                 [status::OVERFLOW, ..] => {
                     return Err(invalid("quota", "the sum would be above 2^52"));

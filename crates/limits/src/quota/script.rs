@@ -30,6 +30,8 @@ pub(super) const MAX_AMOUNT: i64 = 1 << 52;
 const MAX_RECORDS: u64 = 10_000;
 /// How many reservations are set right at a time that are due.
 const SWEPT: usize = 32;
+/// How often a call does that; then it is to be made again.
+const ROUNDS: usize = 16;
 /// How many settled reservations are forgotten at a time where there are too many.
 const FORGOTTEN: usize = 100;
 
@@ -43,6 +45,7 @@ pub(super) mod status {
     pub(crate) const TOO_MANY: i64 = -6;
     pub(crate) const COMMITTED: i64 = -7;
     pub(crate) const UNNAMED: i64 = -8;
+    pub(crate) const MORE: i64 = -9;
     pub(crate) const DENIED: i64 = 0;
     pub(crate) const DONE: i64 = 1;
     pub(crate) const REPEATED: i64 = 2;
@@ -110,11 +113,12 @@ fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
     };
     while reader.has_more() {
         if !run.read_window(tx, &mut reader)? {
-            let numbers = [status::OUTSIDE, run.now];
-            return Ok(Reply::Array(numbers.map(Reply::Integer).to_vec()));
+            return Ok(bare(status::OUTSIDE, run.now));
         }
     }
-    run.set_right(tx)?;
+    if !run.set_right(tx)? {
+        return Ok(bare(status::MORE, run.now));
+    }
     let (status, number) = match op {
         b"usage" => (status::DONE, 0),
         b"charge" => run.charge(tx, true)?,
@@ -129,6 +133,11 @@ fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
         status::UNNAMED => run.ask_for_windows(tx),
         _ => run.reply(tx, status, number),
     }
+}
+
+/// An answer of no more than the time.
+fn bare(status: i64, now: i64) -> Reply {
+    Reply::Array([status, now].map(Reply::Integer).to_vec())
 }
 
 impl<'a> Run<'a> {
@@ -296,25 +305,27 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// What every call does first: frees what is over, then looks.
-    fn set_right(&mut self, tx: &mut dyn Transaction) -> Result<()> {
+    /// What every call does first: frees what is over, then looks. Answers whether that is all: nobody waits for long, and the
+    /// caller comes again where it is very much.
+    fn set_right(&mut self, tx: &mut dyn Transaction) -> Result<bool> {
         // Nothing is due later than a whole `keep` from now: the clock went back.
         let latest = score(self.now + self.keep);
         let beyond = (Bound::Excluded(latest), Bound::Unbounded);
         for (id, _) in tx.zrange_by_score(self.due, beyond, SWEPT)? {
             tx.zadd(self.due, ZAddCondition::Always, &[(latest, id)])?;
         }
-        // As long as anything is held it may be what is over.
-        let mut more = true;
-        while more {
-            more = self.sweep(tx)?;
+        for _ in 0..ROUNDS {
+            let more = self.sweep(tx)?;
             for index in 0..self.windows.len() {
                 let (used, held) = self.count(tx, &self.windows[index])?;
                 (self.windows[index].used, self.windows[index].held) = (used, held);
             }
-            more &= self.windows.iter().any(|window| window.held > 0);
+            // As long as anything is held it may be what is over.
+            if !more || self.windows.iter().all(|window| window.held == 0) {
+                return Ok(true);
+            }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Frees what was held too long, and forgets what has ended for long, a few at a time; answers whether there may be more.

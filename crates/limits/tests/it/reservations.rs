@@ -228,5 +228,11 @@ fn settled_reservations_make_room_for_more_and_held_ones_do_not() {
         assert_eq!(forgotten, 100);
         let charged = quota.commit(&user, "9999", 1).await.unwrap();
         assert_eq!(charged, Settlement::Committed(1));
+
+        // Thousands are over at once: more than one run of the script sets right.
+        (stage.set)(START + 62 * SECOND);
+        let most = quota.charge(&user, (1 << 20) - 1).await.unwrap();
+        assert!(most.is_allowed(), "{most:?}");
+        assert_eq!(quota.usage(&user).await.unwrap().used(), 1 << 20);
     });
 }
