@@ -1,10 +1,10 @@
 //! Units that processes take ahead: windows never let more pass than they say, other limits no more than was leased, and what is
 //! not used goes back.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use cachekit_keys::{KeySchema, Namespace};
-use cachekit_limits::{Leasing, Limit, Limiter, Origin, Period};
+use cachekit_limits::{Decision, Leasing, Limit, Limiter, Origin, Period};
 use cachekit_store::{
     ErrorKind, Fault, FaultPlan, FaultRule, Faults, MemoryStore, RedisStore, Store, Tasks,
 };
@@ -58,7 +58,7 @@ fn windows_never_let_more_pass_than_they_say() {
             let limit = Limit::aligned_window(LIMIT, width).unwrap();
             let leasing = Leasing::up_to(60).lasting(6 * SECOND);
             let processes = processes(&store, &limit, leasing, &tasks);
-            let (started, mut passed) = (Instant::now(), std::collections::HashMap::new());
+            let (started, mut passed) = (Instant::now(), HashMap::new());
             for _ in 0..3_000 {
                 let process = &processes[rng.usize(..PROCESSES)];
                 let decision = process.check(&user(), rng.u64(1..4)).await.unwrap();
@@ -75,6 +75,90 @@ fn windows_never_let_more_pass_than_they_say() {
                     taken <= LIMIT,
                     "{taken} in window {window} with seed {seed}"
                 );
+            }
+        });
+    }
+}
+
+/// What passed, and what of it was not given back.
+struct Taken {
+    window: u128,
+    id: String,
+    left: u64,
+    used_id: bool,
+    decision: Decision,
+}
+
+impl Taken {
+    /// Gives the rest back, or two units by an id, which is repeated and counts once.
+    async fn give_back(&mut self, limiter: &Limiter, by_id: bool) {
+        let (user, decision) = (user(), &self.decision);
+        if !by_id {
+            let rest = std::mem::take(&mut self.left);
+            limiter.refund_part(&user, decision, rest).await.unwrap();
+            return;
+        }
+        for _ in 0..2 {
+            let back = limiter.refund_once(&user, decision, 2, &self.id).await;
+            back.unwrap();
+        }
+        if !std::mem::replace(&mut self.used_id, true) {
+            self.left = self.left.saturating_sub(2);
+        }
+    }
+}
+
+/// Whatever is given back, however often and by whichever process: what passed and was not given back is never more than a window
+/// says.
+#[test]
+fn windows_never_let_more_pass_whatever_is_given_back() {
+    for seed in 0..20 {
+        paused(async move {
+            const LIMIT: u64 = 60;
+            let width = 4 * SECOND;
+            let (store, tasks, mut rng) = (memory(), Tasks::new(), Rng::with_seed(seed));
+            let limit = Limit::aligned_window(LIMIT, width).unwrap();
+            let leasing = Leasing::up_to(20).lasting(SECOND);
+            let processes = processes(&store, &limit, leasing, &tasks);
+            let plain = limiter(store.clone(), limit);
+            let began = Instant::now();
+            let window = || {
+                let now = u128::from(START) + began.elapsed().as_micros();
+                now / width.as_micros()
+            };
+            let mut taken: Vec<Taken> = Vec::new();
+            for number in 0..400 {
+                let process = &processes[rng.usize(..PROCESSES)];
+                match rng.u8(..10) {
+                    0 => advance(Duration::from_millis(rng.u64(..900))).await,
+                    1..=3 if !taken.is_empty() => {
+                        let place = rng.usize(..taken.len());
+                        let by = if rng.bool() { process } else { &plain };
+                        taken[place].give_back(by, rng.bool()).await;
+                        if taken[place].left == 0 {
+                            drop(taken.swap_remove(place));
+                        }
+                    }
+                    _ => {
+                        let cost = rng.u64(1..4);
+                        let decision = process.check(&user(), cost).await.unwrap();
+                        if decision.is_allowed() {
+                            taken.push(Taken {
+                                window: window(),
+                                id: number.to_string(),
+                                left: cost,
+                                used_id: false,
+                                decision,
+                            });
+                        }
+                    }
+                }
+                let mut passed = HashMap::new();
+                for one in &taken {
+                    *passed.entry(one.window).or_insert(0) += one.left;
+                }
+                let most = passed.values().max().copied().unwrap_or(0);
+                assert!(most <= LIMIT, "{most} with seed {seed} after {number}");
             }
         });
     }

@@ -206,7 +206,7 @@ fn settled_reservations_make_room_for_more_and_held_ones_do_not() {
         let quota = stage.quota(QuotaPlan::per(Unit::Month, 1 << 20).unwrap());
         let (user, names) = (user(), (0..10_000).map(|id| id.to_string()));
         let names: Vec<String> = names.collect();
-        for some in names.chunks(500) {
+        for some in names.chunks(100) {
             let made = some.iter().map(|id| reserve(&quota, id, 1));
             assert!(join_all(made).await.into_iter().all(|made| made));
         }

@@ -1,8 +1,11 @@
 //! One test by both bodies of the scripts: the Rust in memory and the Lua on a server, with a clock that the test sets.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use cachekit_keys::{Key, KeySchema, Namespace, QuotaMetric};
@@ -33,7 +36,8 @@ impl Stage {
     async fn on(server: &SharedServer) -> Self {
         let clock = Arc::new(AtomicU64::new(START));
         let read = Arc::clone(&clock);
-        let builder = RedisStore::builder(server.url());
+        // A machine that does much else is slow, and no time-out is part of these tests.
+        let builder = RedisStore::builder(server.url()).request_timeout(Duration::from_secs(30));
         let connecting = builder.script_clock(move || read.load(Ordering::Relaxed));
         let store = Everlasting::new(connecting.connect().await.unwrap());
         let set = move |now| clock.store(now, Ordering::Relaxed);
