@@ -93,6 +93,9 @@ impl InFlightLimiter {
     /// Lets permits of `max` run at once for each subject; a lease lasts for `lease` unless it is renewed. Its name is
     /// `requests`.
     ///
+    /// Limiters of one name are to say the same length: a lease that is to last for longer than whoever takes the next one says
+    /// is taken for one of a clock that was set back, and cut to that.
+    ///
     /// # Errors
     /// [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for a `max` of 0 or above 10 000, or a `lease` outside of 1 ms
     /// to one day.
@@ -280,7 +283,8 @@ impl Admission {
         self.free
     }
 
-    /// When the next lease ends by itself, at the latest; a release may come earlier. Zero where the permits were taken.
+    /// When so many leases have ended by themselves that there is room for these permits, if nobody takes or renews any until
+    /// then; a release may come earlier. Zero where the permits were taken.
     ///
     /// # Examples
     /// See [`InFlightLimiter`].

@@ -129,12 +129,16 @@ impl Run<'_> {
         Ok(i64::try_from(tx.zcount(self.key, live)?).unwrap_or(i64::MAX))
     }
 
+    /// With the wait until so many leases have ended that there is room for what was asked for.
     fn reply(&self, tx: &mut dyn Transaction, answer: i64) -> Result<Reply> {
         let live = (Bound::Excluded(score(self.now)), Bound::Unbounded);
-        let first = tx.zrange_by_score(self.key, live, 1)?;
+        let free = self.max - self.held(tx)?;
+        let count = (self.permits - free).max(1);
+        let ends = tx.zrange_by_score(self.key, live, usize::try_from(count).unwrap_or(1))?;
+        let last = ends.get(usize::try_from(count - 1).unwrap_or(0));
         let left = |ends: f64| (exact(ends) - self.now).min(self.span);
-        let wait = first.first().map_or(0, |(_, ends)| left(*ends));
-        let numbers = [answer, self.max - self.held(tx)?, wait];
+        let wait = last.map_or(0, |(_, ends)| left(*ends));
+        let numbers = [answer, free, wait];
         Ok(Reply::Array(numbers.map(Reply::Integer).to_vec()))
     }
 }

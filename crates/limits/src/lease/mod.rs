@@ -115,11 +115,11 @@ impl Leases {
         None
     }
 
-    /// Takes back units that a caller got from here and did not use.
-    pub(crate) fn give_back(&self, subject: &UserId, units: u64, given: &[LimitStatus]) {
-        if let Some(slot) = self.shard(subject).lock().get_mut(subject) {
-            slot.give_back(units, given, &self.options);
-        }
+    /// Takes back units that a caller got from here and did not use; answers whether they have a place here.
+    pub(crate) fn give_back(&self, subject: &UserId, units: u64, given: &[LimitStatus]) -> bool {
+        let mut shard = self.shard(subject).lock();
+        let slot = shard.get_mut(subject);
+        slot.is_some_and(|slot| slot.give_back(units, given, &self.options))
     }
 
     /// Drops the units of a subject whose limits were reset or changed. They are not returned.

@@ -153,12 +153,20 @@ impl Slot {
         Some(rest)
     }
 
-    /// Takes back what a caller did not use, if it is of the present windows.
-    pub(super) fn give_back(&mut self, units: u64, given: &[LimitStatus], options: &Leasing) {
+    /// Takes back what a caller did not use, if it is of the present windows and not more than may be here.
+    pub(super) fn give_back(
+        &mut self,
+        units: u64,
+        given: &[LimitStatus],
+        options: &Leasing,
+    ) -> bool {
         let present = self.granted.as_ref();
-        if present.is_some_and(|(statuses, _)| windows(statuses).eq(windows(given))) {
-            self.left = (self.left + units).min(options.most);
+        let same = present.is_some_and(|(statuses, _)| windows(statuses).eq(windows(given)));
+        let fits = same && units <= options.most - self.left;
+        if fits {
+            self.left += units;
         }
+        fits
     }
 }
 

@@ -28,7 +28,7 @@ const MAX_LOG: u64 = 10_000;
 /// |---|---|---|---|
 /// | [`token_bucket`](Self::token_bucket) | yes | one number | up to the capacity, then at the rate |
 /// | [`fixed_window`](Self::fixed_window), [`aligned_window`](Self::aligned_window) | per window | one number | twice the limit around a boundary |
-/// | [`sliding_window`](Self::sliding_window) | no: takes the previous window as even | three numbers | up to the limit |
+/// | [`sliding_window`](Self::sliding_window) | no: takes the previous window as even | four numbers | up to the limit |
 /// | [`sliding_log`](Self::sliding_log) | yes, in any window | one entry an admission | up to the limit |
 /// | [`daily`](Self::daily), [`monthly`](Self::monthly) | per window | a number per window | twice the limit around a boundary |
 ///

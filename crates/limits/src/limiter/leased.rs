@@ -39,7 +39,11 @@ impl Limiter {
     ///
     /// [`reset`](Self::reset), [`block`](Self::block), [`set_limit`](Self::set_limit) and [`clear_limit`](Self::clear_limit)
     /// drop the subject's units in this process, and in those that [hear of changes](Self::hearing_of_changes); in others they may
-    /// be used until their time is over.
+    /// be used until their time is over. A [penalty](crate::Limit::with_penalty) drops them in each process that asks the store
+    /// meanwhile.
+    ///
+    /// Say it after [`remembering_denials`](Self::remembering_denials): units that go back end the denials that the limiter
+    /// remembers by then.
     ///
     /// # Cancel safety
     /// Units that a dropped check would have got stay with the process. If nobody else waits for them, they may be lost.

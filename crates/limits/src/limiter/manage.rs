@@ -12,7 +12,7 @@ use super::{
     Limiter,
     call::{Ask, Op},
 };
-use crate::{Limit, Period, error::invalid, limit::Algorithm};
+use crate::{Limit, Period, error::invalid, limit::Algorithm, script::limited};
 
 /// Refuses everything for a while, by the server's clock.
 const BLOCK: Script = Script::new(
@@ -44,7 +44,8 @@ fn block(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply
 }
 
 impl Limiter {
-    /// Forgets what the subject has taken of all limits, and its penalties. Limits of its own stay.
+    /// Forgets what the subject has taken of all limits, and its penalties. Limits of its own stay. Everything is given back by
+    /// it: [refund](Self::refund) no decision of before.
     ///
     /// # Errors
     /// Those of the store.
@@ -197,7 +198,7 @@ impl Limiter {
         Ok(())
     }
 
-    /// The subject's own limit; `None` where it has none, or what is stored is no number.
+    /// The subject's own limit, as checks take it: 2^52 for what is more, `None` where it has none, or what is stored is no number.
     ///
     /// # Errors
     /// Those of the store.
@@ -207,7 +208,9 @@ impl Limiter {
     pub async fn limit_of(&self, subject: &UserId, period: Period) -> Result<Option<u64>> {
         let key = self.inner.schema.key(&period.limit_key(subject.clone()));
         let stored = self.inner.store.get(&key).await?;
-        Ok(stored.and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok()))
+        Ok(stored
+            .and_then(|text| limited(&text))
+            .map(i64::unsigned_abs))
     }
 
     /// Takes the subject's own limit away.

@@ -165,7 +165,7 @@ impl Limiter {
                 schema,
                 limits,
                 clock: ServerClock::default(),
-                standby: Standby::None,
+                standby: Standby::default(),
                 denials: None,
                 shadow: false,
                 checks: None,
@@ -341,6 +341,7 @@ impl Limiter {
         if statuses[binding].retry_after.is_none() {
             self.refuse_impossible_of(&statuses[binding], need)?;
         }
+        self.heed_penalty(subject, &statuses);
         Ok(Decision {
             asked: cost,
             taken,
@@ -350,6 +351,15 @@ impl Limiter {
             binding,
             origin,
         })
+    }
+
+    /// A penalty is for what was taken ahead as well.
+    fn heed_penalty(&self, subject: &UserId, statuses: &[LimitStatus]) {
+        if let Some(leases) = &self.inner.leases
+            && statuses.iter().any(|status| !status.blocked.is_zero())
+        {
+            leases.forget(subject);
+        }
     }
 
     /// Tells of every threshold that these units have gone over.

@@ -19,7 +19,7 @@ use crate::{
 const REMEMBERED: usize = 10_000;
 
 impl Limiter {
-    /// What checks answer while the store is away. Default: [`Outage::Fail`].
+    /// What checks answer while the store is away, for all limits. Default: [`Outage::Fail`].
     ///
     /// # Errors
     /// [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for 0 processes, or so many that a share is out of range.
@@ -27,7 +27,36 @@ impl Limiter {
     /// # Examples
     /// See [`Outage`].
     pub fn in_outage(self, outage: Outage) -> Result<Self> {
-        let standby = Standby::new(outage, &self)?;
+        let standby = Standby::all(&self, outage)?;
+        Ok(self.with(|inner| inner.standby = standby))
+    }
+
+    /// What one of the limits answers while the store is away, by its name; the others keep what they have. A call passes if all
+    /// let it pass, and takes nothing from local limits if one denies it. As long as one of them is to [fail](Outage::Fail), so
+    /// does the check.
+    ///
+    /// # Errors
+    /// As for [`in_outage`](Self::in_outage); also [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) where no limit has
+    /// that name.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    /// use cachekit_keys::KeySchema;
+    /// use cachekit_limits::{Limit, Limiter, Outage};
+    /// use cachekit_store::MemoryStore;
+    ///
+    /// // The monthly amount can wait, the burst must not break the service.
+    /// let burst = Limit::token_bucket(100, Duration::from_secs(1))?.named("burst")?;
+    /// let limits = vec![burst, Limit::monthly(50_000)?];
+    /// let limiter = Limiter::all_of(Arc::new(MemoryStore::new()), KeySchema::plain(), limits)?
+    ///     .in_outage(Outage::Allow)?
+    ///     .in_outage_for("burst", Outage::Local { processes: 4 })?;
+    /// # let _ = limiter;
+    /// # Ok::<(), cachekit_store::Error>(())
+    /// ```
+    pub fn in_outage_for(self, limit: &str, outage: Outage) -> Result<Self> {
+        let standby = self.inner.standby.with(&self, limit, outage)?;
         Ok(self.with(|inner| inner.standby = standby))
     }
 

@@ -11,6 +11,7 @@ const MAX_ID: usize = 128;
 
 impl Limiter {
     /// Gives back what `decision` took, as far as its windows are still the present ones. Never leaves more than the limit.
+    /// Units of a lease go back to it, or to the store where it is over.
     ///
     /// Give a decision back once, or with [an id](Self::refund_once): the limits do not know that they have seen it before.
     ///
@@ -53,8 +54,8 @@ impl Limiter {
     }
 
     /// Gives back `units` of what `decision` took, once, however often the call is repeated with the same `id`: safe to repeat
-    /// after a time-out. Of units that a lease or the local limits of an outage gave, which are no matter of the store, the id
-    /// is not remembered.
+    /// after a time-out. Units of a lease go back to the store. What the local limits of an outage gave, or nobody, is not given
+    /// back.
     ///
     /// An id is one of the subject's and the limiter's, and is remembered for a day, under
     /// `ratelimit:{user}:refund:...`.
@@ -114,12 +115,15 @@ impl Limiter {
             ));
         }
         let units = units.min(decision.taken);
-        if let (Some(leases), Origin::Lease) = (&self.inner.leases, decision.origin) {
-            leases.give_back(subject, units, &decision.statuses);
-        }
         // What the store did not give it does not take back.
-        if units == 0 || decision.origin != Origin::Server {
+        if units == 0 || !matches!(decision.origin, Origin::Server | Origin::Lease) {
             return self.status(subject).await;
+        }
+        if id.is_none()
+            && decision.origin == Origin::Lease
+            && let Some(status) = self.give_back_here(subject, decision, units).await?
+        {
+            return Ok(status);
         }
         let windows: Vec<i64> = decision
             .statuses
@@ -134,5 +138,24 @@ impl Limiter {
         self.tell_returned(subject).await;
         let binding = tightest(&charged.statuses);
         Ok(charged.statuses[binding].clone())
+    }
+
+    /// Puts units back to those that are leased, if they are there still. To the store these are used as before.
+    async fn give_back_here(
+        &self,
+        subject: &UserId,
+        decision: &Decision,
+        units: u64,
+    ) -> Result<Option<LimitStatus>> {
+        let Some(leases) = &self.inner.leases else {
+            return Ok(None);
+        };
+        // First, so that a call that fails has given back nothing.
+        let status = self.status(subject).await?;
+        if !leases.give_back(subject, units, &decision.statuses) {
+            return Ok(None);
+        }
+        self.forget_denial(subject);
+        Ok(Some(status))
     }
 }

@@ -2,8 +2,7 @@
 -- the subject takes the place of the given one.
 algorithms.calendar = function()
   local limit, extra, count = arg(), arg(), arg()
-  local stored_limit = whole(redis.call('GET', key()))
-  limit = stored_limit and math.min(stored_limit, 4503599627370496) or limit
+  limit = limited(redis.call('GET', key())) or limit
   local plan = { limit = limit }
   local name, ends = nil, nil
   for _ = 1, count do
@@ -11,7 +10,7 @@ algorithms.calendar = function()
     if from <= now and now < to then name, ends = candidate, to end
   end
   if not name then return nil end
-  local used = whole(redis.call('GET', name)) or 0
+  local used = counted(redis.call('GET', name))
   plan.window = ends
   plan.free = math.max(limit - used, 0)
   plan.retry = function() return ends - now end

@@ -6,6 +6,16 @@ local function whole(text)
   if not text or #text > 16 or not string.find(text, '^%d+$') then return nil end
   return math.min(tonumber(text), 9007199254740992)
 end
+-- A counter that other programs read and may write. Whatever is no whole number is an error before anything is written.
+local function counted(text)
+  if not text or text == '0' then return 0 end
+  if not string.find(text, '^-?[1-9]%d*$') then error({err = 'ERR value is not an integer or out of range'}) end
+  return math.max(math.min(tonumber(text), 9007199254740992), 0)
+end
+-- A limit that is stored for a subject; none where it is no number.
+local function limited(text)
+  return text and string.find(text, '^%d+$') and math.min(tonumber(text), 4503599627370496) or nil
+end
 -- Writes what lives until `left` microseconds from now.
 local function put(name, text, left)
   redis.call('SET', name, text, 'PX', int(math.max(math.ceil(left / 1000), 1)))

@@ -18,10 +18,13 @@ local function live(number)
   local ends = redis.call('ZSCORE', name, mine(number))
   return ends and tonumber(ends) > now
 end
+-- With the wait until so many leases have ended that there is room for what was asked for.
 local function reply(answer)
-  local first = redis.call('ZRANGE', name, '(' .. int(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
-  local wait = first[2] and math.min(tonumber(first[2]) - now, span) or 0
-  return {answer, max - held(), wait}
+  local free = max - held()
+  local before = math.max(permits - free, 1) - 1
+  local last = redis.call('ZRANGE', name, '(' .. int(now), '+inf', 'BYSCORE', 'LIMIT', int(before), 1, 'WITHSCORES')
+  local wait = last[2] and math.min(tonumber(last[2]) - now, span) or 0
+  return {answer, free, wait}
 end
 if op == 'peek' then return reply(0) end
 if op == 'release' then

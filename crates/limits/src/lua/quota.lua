@@ -5,30 +5,38 @@ local op, id, amount, span, overrun = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonum
 local records, due = KEYS[1], KEYS[2]
 local keep, extra = tonumber(ARGV[6]), tonumber(ARGV[7])
 next_key, next_arg = 2, 7
-local windows, counters = {}, {}
+local windows, counters, words = {}, {}, {}
 while next_arg < #ARGV do
   next_arg = next_arg + 1
   local window = { word = ARGV[next_arg], most = arg(), own = -1 }
   -- A limit of the subject's own takes the place of the plan's, if the plan says so by an overdraft that is not negative.
   local overdraft = arg()
   if overdraft >= 0 then
-    local own = whole(redis.call('GET', key()))
-    if own then
-      window.own = math.min(own, 4503599627370496)
-      window.most = window.own + overdraft
-    end
+    local own = limited(redis.call('GET', key()))
+    if own then window.own, window.most = own, own + overdraft end
   end
+  words[window.word] = true
   for _ = 1, arg() do
     local counter, from, to = key(), arg(), arg()
-    counters[window.word .. '=' .. int(to)] = { name = counter, ends = to }
+    counters[#counters + 1] = { word = window.word, name = counter, from = from, ends = to }
     if from <= now and now < to then window.name, window.ends = counter, to end
   end
   if not window.name then return {-1, now} end
   window.place = window.word .. '=' .. int(window.ends)
   windows[#windows + 1] = window
 end
+-- The counter of the window that a place names by its end. A plan may have got another time zone since: then it is the one that
+-- ends with it, or holds its last moment.
+local function counter_of(place)
+  local word, ends = string.match(place, '^(%a+)=(%d+)$')
+  ends = whole(ends)
+  for _, counter in ipairs(counters) do
+    if ends and counter.word == word and counter.from < ends and ends <= counter.ends then return counter end
+  end
+  return nil, words[word] and ends
+end
 local function add(place, delta)
-  local counter = counters[place]
+  local counter = counter_of(place)
   if not counter or delta == 0 then return end
   redis.call('INCRBY', counter.name, int(delta))
   -- What has no end is what is there, and does not go away by itself.
@@ -70,29 +78,63 @@ local function free(record)
   local held = rest(record)
   for _, place in ipairs(record.places) do hold(place, -held) end
 end
--- Frees what was held too long, and forgets what has ended for long, a few at a time.
-local past = redis.call('ZRANGE', due, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, 32, 'WITHSCORES')
-for i = 1, #past, 2 do
-  local name, forgotten = past[i], tonumber(past[i + 1]) + keep
-  local record = read(name)
-  local was_held = record and record.state == 'h'
-  if was_held then free(record) end
-  if was_held and forgotten > now then
-    record.state = 'x'
-    write(name, record, forgotten)
-  else
-    redis.call('HDEL', records, 'r:' .. name)
-    redis.call('ZREM', due, name)
-  end
+local function forget(name)
+  redis.call('HDEL', records, 'r:' .. name)
+  redis.call('ZREM', due, name)
 end
-for _, window in ipairs(windows) do
-  window.used = whole(redis.call('GET', window.name)) or 0
-  window.held = math.max(whole(redis.call('HGET', records, 'h:' .. window.place)) or 0, 0)
+-- Frees what was held too long, and forgets what has ended for long, a few at a time; answers whether there may be more.
+local function sweep()
+  local past = redis.call('ZRANGE', due, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, 32, 'WITHSCORES')
+  for i = 1, #past, 2 do
+    local name, forgotten = past[i], tonumber(past[i + 1]) + keep
+    local record = read(name)
+    local was_held = record and record.state == 'h'
+    if was_held then free(record) end
+    if was_held and forgotten > now then
+      record.state = 'x'
+      write(name, record, forgotten)
+    else
+      forget(name)
+    end
+  end
+  return #past == 64
+end
+-- What all windows hold together.
+local function look()
+  local held = 0
+  for _, window in ipairs(windows) do
+    window.held = math.max(whole(redis.call('HGET', records, 'h:' .. window.place)) or 0, 0)
+    held = held + window.held
+  end
+  return held
+end
+-- Nothing is due later than a whole `keep` from now: the clock went back.
+local late = redis.call('ZRANGE', due, '(' .. int(now + keep), '+inf', 'BYSCORE', 'LIMIT', 0, 32)
+for _, name in ipairs(late) do redis.call('ZADD', due, int(now + keep), name) end
+-- As long as anything is held it may be what is over. Nobody waits for long: the caller comes again where that is very much.
+local more, rounds = sweep(), 1
+while look() > 0 and more do
+  if rounds == 16 then return {-9, now} end
+  more, rounds = sweep(), rounds + 1
+end
+for _, window in ipairs(windows) do window.used = counted(redis.call('GET', window.name)) end
+-- Makes room for more reservations by forgetting those that were settled first.
+local function forget_settled()
+  local forgotten = 0
+  for _, name in ipairs(redis.call('ZRANGE', due, '-inf', '+inf', 'BYSCORE', 'LIMIT', 0, 10000)) do
+    local record = read(name)
+    if not record or record.state == 'c' or record.state == 'd' then
+      forget(name)
+      forgotten = forgotten + 1
+      if forgotten == 100 then break end
+    end
+  end
+  return forgotten > 0
 end
 local function reply(status, number)
   local answer = {status, now, number}
   for _, window in ipairs(windows) do
-    answer[#answer + 1] = whole(redis.call('GET', window.name)) or 0
+    answer[#answer + 1] = counted(redis.call('GET', window.name))
     answer[#answer + 1] = whole(redis.call('HGET', records, 'h:' .. window.place)) or 0
     answer[#answer + 1] = window.ends
     -- What it was before, so that the caller knows which threshold this very call went over.
@@ -102,11 +144,11 @@ local function reply(status, number)
   end
   return answer
 end
--- Whether all windows have room; -3 where a sum would not be exact.
-local function room()
+-- Whether all windows have room for so much more; -3 where a sum would not be exact.
+local function room(more)
   local passes = 1
   for _, window in ipairs(windows) do
-    local sum = window.used + window.held + amount
+    local sum = window.used + window.held + more
     if sum > 4503599627370496 then return -3 end
     if window.most >= 0 and sum > window.most then passes = 0 end
   end
@@ -114,8 +156,8 @@ local function room()
 end
 if op == 'usage' then return reply(1, 0) end
 if op == 'charge' or op == 'add' then
-  local passes = room()
-  if passes == -3 or (passes == 0 and op == 'charge') then return reply(passes, 0) end
+  local passes = room(amount)
+  if passes == -3 or (passes == 0 and op == 'charge') then return reply(passes, amount) end
   for _, window in ipairs(windows) do add(window.place, math.max(amount, -window.used)) end
   return reply(1, amount)
 end
@@ -124,11 +166,11 @@ if op == 'reserve' then
   if record and record.state ~= 'x' then
     return reply(record.state == 'd' and -5 or 2, record.reserved)
   end
-  if redis.call('ZCARD', due) >= 10000 then return reply(-6, 0) end
-  local passes = room()
-  if passes ~= 1 then return reply(passes, 0) end
   -- Parts that were charged before it expired count for the sum that is told next.
   record = { state = 'h', reserved = amount, charged = record and record.charged or 0, places = {} }
+  local passes = room(rest(record))
+  if passes ~= 1 then return reply(passes, rest(record)) end
+  if redis.call('ZCARD', due) >= 10000 and not forget_settled() then return reply(-6, 0) end
   for index, window in ipairs(windows) do
     record.places[index] = window.place
     hold(window.place, rest(record))
@@ -162,11 +204,15 @@ if op == 'part' and charge <= record.charged then return reply(2, record.charged
 charge = math.max(charge, record.charged)
 local held = rest(record)
 local more = charge - record.charged
+local unknown = {-8, now}
 for _, place in ipairs(record.places) do
-  local counter = counters[place]
-  local used = counter and whole(redis.call('GET', counter.name)) or 0
+  local counter, ends = counter_of(place)
+  if ends then unknown[#unknown + 1] = ends end
+  local used = counter and counted(redis.call('GET', counter.name)) or 0
   if used + more > 4503599627370496 then return reply(-3, 0) end
 end
+-- Windows that the caller has not named: it is asked to.
+if more > 0 and #unknown > 2 then return unknown end
 record.charged = charge
 if op == 'commit' then record.state = 'c' end
 for _, place in ipairs(record.places) do

@@ -1,4 +1,4 @@
--- Sliding window counter. The state is `index:current:previous`.
+-- Sliding window counter. The state is `index:current:previous:width`.
 algorithms.sliding = function()
   local name, limit, width = key(), arg(), arg()
   local plan = { limit = limit }
@@ -6,11 +6,16 @@ algorithms.sliding = function()
   local current, previous = 0, 0
   local stored = redis.call('GET', name)
   if stored then
-    local i, c, p = string.match(stored, '^(%d+):(%d+):(%d+)$')
-    i, c, p = whole(i), whole(c), whole(p)
-    if i and c and p then
+    local i, c, p, w = string.match(stored, '^(%d+):(%d+):(%d+):(%d+)$')
+    i, c, p, w = whole(i), whole(c), whole(p), whole(w)
+    if i and c and p and w then
       c, p = math.min(c, 67108864), math.min(p, 67108864)
-      if i == index then
+      if w ~= width then
+        -- The limit had another width: what may lie in the last one of this width counts in full.
+        if now < (i + 1) * w + width then current = c end
+        if now < i * w + width then current = current + p end
+        current, plan.repair = math.min(current, limit), current > 0
+      elseif i == index then
         current, previous = c, p
       elseif i + 1 == index then
         previous = c
@@ -46,7 +51,7 @@ algorithms.sliding = function()
     return previous > 0 and left or 0
   end
   plan.save = function()
-    put(name, int(index) .. ':' .. int(current) .. ':' .. int(previous), left + width)
+    put(name, int(index) .. ':' .. int(current) .. ':' .. int(previous) .. ':' .. int(width), left + width)
   end
   plan.take = function(cost)
     current, plan.dirty = current + cost, true

@@ -11,7 +11,7 @@ use super::{
     script::{COUNT, ENDLESS, REPEATABLE, status},
 };
 use crate::{
-    calendar::Unit,
+    calendar::{Span, Unit},
     error::{invalid, unexpected},
     limiter::{ATTEMPTS, numbers},
     warning,
@@ -23,6 +23,9 @@ const KEEP: i64 = 86_400_000_000;
 const GRACE: i64 = 3 * 86_400_000;
 /// By how much the ends of keys are spread, so that not all expire at once: up to five minutes, by slot.
 const SPREAD_PER_SLOT: i64 = 300_000 / 16_384;
+
+/// How often a call is made again because very many reservations are over: more often than all can be.
+const ROUNDS: usize = 64;
 
 /// What is asked of a quota.
 pub(super) struct Ask<'a> {
@@ -66,12 +69,23 @@ impl Quota {
             "add" | "charge" => COUNT,
             _ => REPEATABLE,
         };
-        for _ in 0..ATTEMPTS {
-            let call = self.call(subject, ask)?;
+        let (mut moments, mut attempts, mut rounds) = (Vec::new(), 0, 0);
+        while attempts < ATTEMPTS && rounds < ROUNDS {
+            let call = self.call(subject, ask, &moments)?;
             let replies = self.inner.store.run_script(&script, &[call]).await?;
             let numbers = numbers(script.name, &replies)?;
             match numbers[..] {
-                [status::OUTSIDE, now] => self.inner.clock.learn(now),
+                // Nothing was done but to free what is over, and there is more of that.
+                [status::MORE, _] => rounds += 1,
+                [status::OUTSIDE, now] => {
+                    self.inner.clock.learn(now);
+                    attempts += 1;
+                }
+                // A reservation of other windows than those around the present moment.
+                [status::UNNAMED, _, ref ends @ ..] => {
+                    moments = ends.iter().map(|end| end - 1).collect();
+                    attempts += 1;
+                }
                 [status::OVERFLOW, ..] => {
                     return Err(invalid("quota", "the sum would be above 2^52"));
                 }
@@ -90,7 +104,7 @@ impl Quota {
             .with_detail("the server's clock is being set"))
     }
 
-    fn call(&self, subject: &UserId, ask: &Ask<'_>) -> Result<ScriptCall> {
+    fn call(&self, subject: &UserId, ask: &Ask<'_>, moments: &[i64]) -> Result<ScriptCall> {
         let inner = &self.inner;
         let holds = inner.meter.holds(&inner.schema, subject);
         let extra = GRACE + i64::from(holds[0].slot()) * SPREAD_PER_SLOT;
@@ -111,7 +125,7 @@ impl Quota {
         let mut call = ScriptCall::new(holds.to_vec(), args);
         for (unit, limit) in inner.plan.rows() {
             let word = unit.map_or("gauge", Unit::word);
-            let windows = self.windows(subject, unit)?;
+            let windows = self.windows(subject, unit, moments)?;
             call.args.push(Bytes::from_static(word.as_bytes()));
             call.args.push(number(inner.plan.most(limit)));
             let period = unit.and_then(|unit| inner.plan.stored(unit));
@@ -133,15 +147,30 @@ impl Quota {
         Ok(call)
     }
 
-    /// The counters that the present moment, or a reservation, may lie in.
-    fn windows(&self, subject: &UserId, unit: Option<Unit>) -> Result<Vec<(Key, i64, i64)>> {
+    /// The counters that the present moment may lie in, or a reservation, or one of `moments`.
+    fn windows(
+        &self,
+        subject: &UserId,
+        unit: Option<Unit>,
+        moments: &[i64],
+    ) -> Result<Vec<(Key, i64, i64)>> {
         let (schema, meter) = (&self.inner.schema, &self.inner.meter);
         let Some(unit) = unit else {
             let gauge = meter.gauge(schema, subject);
             return Ok(gauge.into_iter().map(|key| (key, 0, ENDLESS)).collect());
         };
-        let spans = unit.around(self.inner.plan.zone(), self.inner.clock.guess())?;
-        let window = |span: crate::calendar::Span| {
+        let zone = self.inner.plan.zone();
+        let mut spans = unit.around(zone, self.inner.clock.guess())?;
+        for moment in moments {
+            let more = unit.around(zone, *moment)?;
+            let here = |span: &Span| span.start <= *moment && *moment < span.end;
+            let new = more
+                .into_iter()
+                .find(here)
+                .filter(|span| !spans.contains(span));
+            spans.extend(new);
+        }
+        let window = |span: Span| {
             let key = meter.counter(schema, subject, unit, span.first);
             (key, span.start, span.end)
         };

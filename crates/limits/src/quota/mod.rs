@@ -231,7 +231,7 @@ impl Quota {
     pub async fn charge(&self, subject: &UserId, amount: u64) -> Result<QuotaDecision> {
         let units = self.possible(amount)?;
         let answer = self.ask(subject, &Ask::new("charge", units)).await?;
-        self.decision(answer, units)
+        self.decision(answer)
     }
 
     /// How the quota stands.
@@ -262,7 +262,7 @@ impl Quota {
         }
     }
 
-    fn decision(&self, answer: Answer, amount: i64) -> Result<QuotaDecision> {
+    fn decision(&self, answer: Answer) -> Result<QuotaDecision> {
         match answer.status {
             status::CANCELLED => {
                 return Err(invalid("reserve", "the id was cancelled: take another"));
@@ -274,26 +274,26 @@ impl Quota {
             _ => {}
         }
         let allowed = answer.status != status::DENIED;
+        // Of a reservation that was, parts may be charged already.
+        let more = answer.number;
+        let most = |window: &WindowUsage| self.inner.plan.most(window.limit.map(u64::cast_signed));
         let full = |window: &WindowUsage| {
-            let limit = window.limit.map(u64::cast_signed);
-            let most = self.inner.plan.most(limit).unsigned_abs();
-            limit.is_some() && window.used + window.held + amount.unsigned_abs() > most
+            let sum = window.used + window.held + more.unsigned_abs();
+            window.limit.is_some() && sum > most(window).unsigned_abs()
         };
+        // None helps where the amount is above the subject's own limit.
+        let wait = |window: &WindowUsage| window.resets_in.filter(|_| more <= most(window));
         let windows = answer.usage.windows.iter().enumerate();
         let binding = match allowed {
             true => windows.min_by_key(|(_, window)| window.remaining().unwrap_or(u64::MAX)),
             false => windows
                 .filter(|(_, window)| full(window))
-                .max_by_key(|(_, window)| window.resets_in.unwrap_or(Duration::MAX)),
+                .max_by_key(|(_, window)| wait(window).unwrap_or(Duration::MAX)),
         };
         let binding = binding.map_or(0, |(index, _)| index);
-        let window = &answer.usage.windows[binding];
-        let most = self.inner.plan.most(window.limit.map(u64::cast_signed));
         let retry_after = match allowed {
             true => Some(Duration::ZERO),
-            // Above the subject's own limit.
-            false if amount > most => None,
-            false => window.resets_in,
+            false => wait(&answer.usage.windows[binding]),
         };
         Ok(QuotaDecision {
             allowed,

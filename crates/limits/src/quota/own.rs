@@ -28,6 +28,7 @@ impl Quota {
     /// let quota = Quota::metric(store, KeySchema::plain(), QuotaMetric::api_calls(), plan);
     /// let user = UserId::new("user123")?;
     /// quota.set_limit(&user, Period::Day, 500).await?;
+    /// assert_eq!(quota.limit_of(&user, Period::Day).await?, Some(500));
     /// assert!(quota.charge(&user, 400).await?.is_allowed());
     /// quota.clear_limit(&user, Period::Day).await?;
     /// assert_eq!(quota.usage(&user).await?.windows()[0].limit(), Some(100));
@@ -37,6 +38,17 @@ impl Quota {
         self.honouring(period)?
             .set_limit(subject, period, limit)
             .await
+    }
+
+    /// The subject's own limit, as [`Limiter::limit_of`](crate::Limiter::limit_of) tells it.
+    ///
+    /// # Errors
+    /// Those of the store; also [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) where the plan does not honour it.
+    ///
+    /// # Examples
+    /// See [`set_limit`](Self::set_limit).
+    pub async fn limit_of(&self, subject: &UserId, period: Period) -> Result<Option<u64>> {
+        self.honouring(period)?.limit_of(subject, period).await
     }
 
     /// Takes the subject's own limit away.

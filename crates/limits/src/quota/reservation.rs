@@ -23,13 +23,14 @@ impl Quota {
     /// held is nothing limited.
     ///
     /// A second call of the same id answers as the first and holds nothing more. What is neither committed nor cancelled is
-    /// free again when `hold` is over.
+    /// free again when `hold` is over. Settled reservations are remembered for a day; of a subject that makes 10 000 in that
+    /// time, those that were settled first are forgotten earlier.
     ///
     /// # Errors
     /// See [`charge`](Self::charge); also [`InvalidInput`](cachekit_store::ErrorKind::InvalidInput) for an id that is empty,
     /// longer than 128 bytes, or was cancelled, and for a `hold` outside of 1 ms to one day;
-    /// [`Overloaded`](cachekit_store::ErrorKind::Overloaded) where the subject has 10 000 reservations, settled ones of the last
-    /// day included.
+    /// [`Overloaded`](cachekit_store::ErrorKind::Overloaded) where 10 000 reservations of the subject are held, or were not
+    /// settled and ended within the last day.
     ///
     /// # Examples
     /// See [`Quota`].
@@ -45,7 +46,7 @@ impl Quota {
             .of(check_id(id)?)
             .lasting(check_hold(hold)?);
         let answer = self.ask(subject, &ask).await?;
-        self.decision(answer, units)
+        self.decision(answer)
     }
 
     /// Charges what was really used to the windows of the reservation, and ends it. That a hold is over changes nothing: what

@@ -9,7 +9,7 @@ use cachekit_store::{
 };
 
 use super::record::{Record, State};
-use crate::script::{Reader, div_ceil, exact, now, score, ttl_millis, whole};
+use crate::script::{Reader, counted, div_ceil, exact, limited, now, score, ttl_millis, whole};
 
 /// Adds or charges: every run counts.
 pub(super) const COUNT: Script = Script::new("quota", TEXT).with_time().with_body(run);
@@ -28,8 +28,12 @@ pub(super) const ENDLESS: i64 = (1 << 53) - 1;
 pub(super) const MAX_AMOUNT: i64 = 1 << 52;
 /// How many reservations of one subject are kept, settled ones for a day.
 const MAX_RECORDS: u64 = 10_000;
-/// How many reservations a call sets right that are due.
+/// How many reservations are set right at a time that are due.
 const SWEPT: usize = 32;
+/// How often a call does that; then it is to be made again.
+const ROUNDS: usize = 16;
+/// How many settled reservations are forgotten at a time where there are too many.
+const FORGOTTEN: usize = 100;
 
 /// How a call ended.
 pub(super) mod status {
@@ -40,6 +44,8 @@ pub(super) mod status {
     pub(crate) const CANCELLED: i64 = -5;
     pub(crate) const TOO_MANY: i64 = -6;
     pub(crate) const COMMITTED: i64 = -7;
+    pub(crate) const UNNAMED: i64 = -8;
+    pub(crate) const MORE: i64 = -9;
     pub(crate) const DENIED: i64 = 0;
     pub(crate) const DONE: i64 = 1;
     pub(crate) const REPEATED: i64 = 2;
@@ -58,9 +64,19 @@ struct Window<'a> {
 }
 
 struct Counter<'a> {
-    place: String,
+    word: String,
     key: &'a Key,
+    from: i64,
     ends: i64,
+}
+
+/// Where a window of a reservation is counted.
+enum Place<'a> {
+    Counted(&'a Counter<'a>),
+    /// In a window that the caller has not named, by its end.
+    Unnamed(i64),
+    /// Nowhere: the plan has no windows of this kind any more.
+    Gone,
 }
 
 struct Run<'a> {
@@ -97,14 +113,11 @@ fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
     };
     while reader.has_more() {
         if !run.read_window(tx, &mut reader)? {
-            let numbers = [status::OUTSIDE, run.now];
-            return Ok(Reply::Array(numbers.map(Reply::Integer).to_vec()));
+            return Ok(bare(status::OUTSIDE, run.now));
         }
     }
-    run.sweep(tx)?;
-    for index in 0..run.windows.len() {
-        let (used, held) = run.count(tx, &run.windows[index])?;
-        (run.windows[index].used, run.windows[index].held) = (used, held);
+    if !run.set_right(tx)? {
+        return Ok(bare(status::MORE, run.now));
     }
     let (status, number) = match op {
         b"usage" => (status::DONE, 0),
@@ -116,7 +129,15 @@ fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
         b"part" => run.commit(tx, overrun, true)?,
         _ => run.commit(tx, overrun, false)?,
     };
-    run.reply(tx, status, number)
+    match status {
+        status::UNNAMED => run.ask_for_windows(tx),
+        _ => run.reply(tx, status, number),
+    }
+}
+
+/// An answer of no more than the time.
+fn bare(status: i64, now: i64) -> Reply {
+    Reply::Array([status, now].map(Reply::Integer).to_vec())
 }
 
 impl<'a> Run<'a> {
@@ -126,16 +147,15 @@ impl<'a> Run<'a> {
         let (mut most, overdraft) = (reader.arg()?, reader.arg()?);
         let mut own = -1;
         if overdraft >= 0
-            && let Some(stored) = tx.get(reader.key()?)?.as_deref().and_then(whole)
+            && let Some(stored) = tx.get(reader.key()?)?.as_deref().and_then(limited)
         {
-            own = stored.min(MAX_AMOUNT);
+            own = stored;
             most = own + overdraft;
         }
         let count = reader.arg()?;
         let mut present = false;
         for _ in 0..count {
             let (key, from, ends) = (reader.key()?, reader.arg()?, reader.arg()?);
-            let place = format!("{word}={ends}");
             if from <= self.now && self.now < ends {
                 present = true;
                 self.windows.push(Window {
@@ -143,21 +163,26 @@ impl<'a> Run<'a> {
                     most,
                     own,
                     ends,
-                    place: place.clone(),
+                    place: format!("{word}={ends}"),
                     used: 0,
                     held: 0,
                 });
             }
-            self.counters.push(Counter { place, key, ends });
+            let word = word.clone();
+            self.counters.push(Counter {
+                word,
+                key,
+                from,
+                ends,
+            });
         }
         Ok(present)
     }
 
     fn count(&self, tx: &mut dyn Transaction, window: &Window<'_>) -> Result<(i64, i64)> {
-        let used = tx.get(window.key)?;
+        let used = counted(tx.get(window.key)?.as_deref())?;
         let held = tx.hget(self.records, &held_field(&window.place))?;
-        let number = |text: Option<Bytes>| text.as_deref().and_then(whole).unwrap_or(0);
-        Ok((number(used), number(held)))
+        Ok((used, held.as_deref().and_then(whole).unwrap_or(0)))
     }
 
     fn reply(&self, tx: &mut dyn Transaction, status: i64, number: i64) -> Result<Reply> {
@@ -172,11 +197,50 @@ impl<'a> Run<'a> {
         ))
     }
 
+    /// The counter of the window that a place names by its end. A plan may have got another time zone since: then it is the one
+    /// that ends with it, or holds its last moment.
+    fn counter_of(&self, place: &str) -> Place<'_> {
+        let Some((word, ends)) = place.split_once('=') else {
+            return Place::Gone;
+        };
+        let Some(ends) = whole(ends.as_bytes()) else {
+            return Place::Gone;
+        };
+        let mut of_word = self.counters.iter().filter(|counter| counter.word == word);
+        let holds = |counter: &&Counter<'_>| counter.from < ends && ends <= counter.ends;
+        match (of_word.clone().find(holds), of_word.next()) {
+            (Some(counter), _) => Place::Counted(counter),
+            (None, Some(_)) => Place::Unnamed(ends),
+            (None, None) => Place::Gone,
+        }
+    }
+
+    /// The ends of the reservation's windows that the caller has not named.
+    fn unnamed(&self, record: &Record) -> Vec<i64> {
+        let places = record.places.iter().map(|place| self.counter_of(place));
+        let unnamed = |place| match place {
+            Place::Unnamed(ends) => Some(ends),
+            Place::Counted(_) | Place::Gone => None,
+        };
+        places.filter_map(unnamed).collect()
+    }
+
+    fn ask_for_windows(&self, tx: &mut dyn Transaction) -> Result<Reply> {
+        let mut numbers = vec![status::UNNAMED, self.now];
+        if let Some(record) = self.read(tx, self.id)? {
+            numbers.extend(self.unnamed(&record));
+        }
+        let numbers = numbers.into_iter().map(Reply::Integer);
+        Ok(Reply::Array(numbers.collect()))
+    }
+
     fn add(&self, tx: &mut dyn Transaction, place: &str, delta: i64) -> Result<()> {
-        let mut counters = self.counters.iter();
-        let Some(counter) = counters.find(|counter| counter.place == place && delta != 0) else {
+        let Place::Counted(counter) = self.counter_of(place) else {
             return Ok(());
         };
+        if delta == 0 {
+            return Ok(());
+        }
         tx.incrby(counter.key, delta)?;
         if counter.ends < ENDLESS {
             let left = div_ceil((counter.ends - self.now).max(0), 1000) + self.extra;
@@ -187,11 +251,10 @@ impl<'a> Run<'a> {
 
     /// What is charged to a window that is known.
     fn used_in(&self, tx: &mut dyn Transaction, place: &str) -> Result<i64> {
-        let mut counters = self.counters.iter();
-        let Some(counter) = counters.find(|counter| counter.place == place) else {
-            return Ok(0);
-        };
-        Ok(tx.get(counter.key)?.as_deref().and_then(whole).unwrap_or(0))
+        match self.counter_of(place) {
+            Place::Counted(counter) => counted(tx.get(counter.key)?.as_deref()),
+            Place::Unnamed(_) | Place::Gone => Ok(0),
+        }
     }
 
     fn hold(&self, tx: &mut dyn Transaction, place: &str, delta: i64) -> Result<()> {
@@ -236,10 +299,41 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Frees what was held too long, and forgets what has ended for long, a few at a time.
-    fn sweep(&self, tx: &mut dyn Transaction) -> Result<()> {
+    fn forget(&self, tx: &mut dyn Transaction, id: Bytes) -> Result<()> {
+        tx.hdel(self.records, &[record_field(&id).into()])?;
+        tx.zrem(self.due, &[id])?;
+        Ok(())
+    }
+
+    /// What every call does first: frees what is over, then looks. Answers whether that is all: nobody waits for long, and the
+    /// caller comes again where it is very much.
+    fn set_right(&mut self, tx: &mut dyn Transaction) -> Result<bool> {
+        // Nothing is due later than a whole `keep` from now: the clock went back.
+        let latest = score(self.now + self.keep);
+        let beyond = (Bound::Excluded(latest), Bound::Unbounded);
+        for (id, _) in tx.zrange_by_score(self.due, beyond, SWEPT)? {
+            tx.zadd(self.due, ZAddCondition::Always, &[(latest, id)])?;
+        }
+        for _ in 0..ROUNDS {
+            let more = self.sweep(tx)?;
+            for index in 0..self.windows.len() {
+                let (used, held) = self.count(tx, &self.windows[index])?;
+                (self.windows[index].used, self.windows[index].held) = (used, held);
+            }
+            // As long as anything is held it may be what is over.
+            if !more || self.windows.iter().all(|window| window.held == 0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Frees what was held too long, and forgets what has ended for long, a few at a time; answers whether there may be more.
+    fn sweep(&self, tx: &mut dyn Transaction) -> Result<bool> {
         let past = (Bound::Unbounded, Bound::Included(score(self.now)));
-        for (id, due) in tx.zrange_by_score(self.due, past, SWEPT)? {
+        let past = tx.zrange_by_score(self.due, past, SWEPT)?;
+        let more = past.len() == SWEPT;
+        for (id, due) in past {
             let forgotten = exact(due) + self.keep;
             let record = self.read(tx, &id)?;
             let held = record.filter(|record| record.state == State::Held);
@@ -251,20 +345,33 @@ impl<'a> Run<'a> {
                     record.state = State::Expired;
                     self.write(tx, &id, &record, forgotten)?;
                 }
-                None => {
-                    tx.hdel(self.records, &[record_field(&id).into()])?;
-                    tx.zrem(self.due, &[id])?;
-                }
+                None => self.forget(tx, id)?,
             }
         }
-        Ok(())
+        Ok(more)
     }
 
-    /// Whether all windows have room.
-    fn room(&self) -> i64 {
+    /// Makes room for more reservations by forgetting those that were settled first; answers whether there were any.
+    fn forget_settled(&self, tx: &mut dyn Transaction) -> Result<bool> {
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        let most = usize::try_from(MAX_RECORDS).unwrap_or(usize::MAX);
+        let mut forgotten = 0;
+        for (id, _) in tx.zrange_by_score(self.due, all, most)? {
+            let record = self.read(tx, &id)?;
+            let stays = |record: &Record| matches!(record.state, State::Held | State::Expired);
+            if forgotten < FORGOTTEN && !record.as_ref().is_some_and(stays) {
+                self.forget(tx, id)?;
+                forgotten += 1;
+            }
+        }
+        Ok(forgotten > 0)
+    }
+
+    /// Whether all windows have room for so much more.
+    fn room(&self, more: i64) -> i64 {
         let mut passes = status::DONE;
         for window in &self.windows {
-            let sum = window.used + window.held + self.amount;
+            let sum = window.used + window.held + more;
             if sum > MAX_AMOUNT {
                 return status::OVERFLOW;
             }
@@ -276,9 +383,9 @@ impl<'a> Run<'a> {
     }
 
     fn charge(&self, tx: &mut dyn Transaction, only_with_room: bool) -> Result<(i64, i64)> {
-        let passes = self.room();
+        let passes = self.room(self.amount);
         if passes == status::OVERFLOW || (passes == status::DENIED && only_with_room) {
-            return Ok((passes, 0));
+            return Ok((passes, self.amount));
         }
         for window in &self.windows {
             self.add(tx, &window.place, self.amount.max(-window.used))?;
@@ -297,13 +404,6 @@ impl<'a> Run<'a> {
             }
             expired => expired.map_or(0, |record| record.charged),
         };
-        if tx.zcard(self.due)? >= MAX_RECORDS {
-            return Ok((status::TOO_MANY, 0));
-        }
-        let passes = self.room();
-        if passes != status::DONE {
-            return Ok((passes, 0));
-        }
         let places = self.windows.iter().map(|window| window.place.clone());
         let record = Record {
             state: State::Held,
@@ -311,6 +411,13 @@ impl<'a> Run<'a> {
             charged,
             places: places.collect(),
         };
+        let passes = self.room(record.rest());
+        if passes != status::DONE {
+            return Ok((passes, record.rest()));
+        }
+        if tx.zcard(self.due)? >= MAX_RECORDS && !self.forget_settled(tx)? {
+            return Ok((status::TOO_MANY, 0));
+        }
         for place in &record.places {
             self.hold(tx, place, record.rest())?;
         }
@@ -380,6 +487,9 @@ impl<'a> Run<'a> {
             if self.used_in(tx, place)? + more > MAX_AMOUNT {
                 return Ok((status::OVERFLOW, 0));
             }
+        }
+        if more > 0 && !self.unnamed(&record).is_empty() {
+            return Ok((status::UNNAMED, 0));
         }
         record.charged = charge;
         if !is_part {

@@ -68,7 +68,8 @@ pub enum Settlement {
     Cancelled,
     /// More than was reserved, which the plan rejects: nothing has changed, and this much is reserved.
     Rejected(u64),
-    /// No reservation of this id is known: it never was, or ended more than a day ago.
+    /// No reservation of this id is known: it never was, ended more than a day ago, or was settled before
+    /// [thousands of others](crate::Quota::reserve).
     Unknown,
 }
 
@@ -178,7 +179,7 @@ impl QuotaDecision {
     }
 
     /// When this amount passes at the latest: zero where it passed, the end of a window where that is in the way, `None` where
-    /// only a decrement helps.
+    /// only a decrement helps, or another limit of the subject's own. A reservation that ends may let it pass earlier.
     ///
     /// # Examples
     /// See [`Quota`](crate::Quota).

@@ -3,10 +3,7 @@
 use cachekit_keys::Key;
 use cachekit_store::{ExpireChange, Result, Transaction};
 
-use super::plan::{Plan, Reader, div_ceil, now, ttl_millis, whole};
-
-/// The largest limit that may be stored for a subject.
-const MAX_LIMIT: i64 = 1 << 52;
+use super::plan::{Plan, Reader, counted, div_ceil, limited, now, ttl_millis};
 
 pub(super) struct Calendar<'a> {
     key: &'a Key,
@@ -22,10 +19,7 @@ impl<'a> Calendar<'a> {
     pub(super) fn read(tx: &mut dyn Transaction, reader: &mut Reader<'a>) -> Result<Option<Self>> {
         let (limit, extra, count) = (reader.arg()?, reader.arg()?, reader.arg()?);
         let stored = tx.get(reader.key()?)?;
-        let limit = stored
-            .as_deref()
-            .and_then(whole)
-            .map_or(limit, |limit| limit.min(MAX_LIMIT));
+        let limit = stored.as_deref().and_then(limited).unwrap_or(limit);
         let now = now(tx);
         let mut present = None;
         for _ in 0..count {
@@ -37,7 +31,7 @@ impl<'a> Calendar<'a> {
         let Some((key, ends)) = present else {
             return Ok(None);
         };
-        let used = tx.get(key)?.as_deref().and_then(whole).unwrap_or(0);
+        let used = counted(tx.get(key)?.as_deref())?;
         Ok(Some(Self {
             key,
             now,

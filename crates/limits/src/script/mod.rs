@@ -16,7 +16,9 @@ mod window;
 use cachekit_store::{Script, ScriptEffect};
 
 pub(crate) use self::batch::FAILED;
-pub(crate) use self::plan::{MAX_SLIDING, Reader, div_ceil, exact, now, score, ttl_millis, whole};
+pub(crate) use self::plan::{
+    MAX_SLIDING, Reader, counted, div_ceil, exact, limited, now, score, ttl_millis, whole,
+};
 
 /// The text of algorithms with what all need, and how they are called.
 macro_rules! text {

@@ -10,6 +10,9 @@ pub(crate) const MAX_SLIDING: i64 = 1 << 26;
 /// The first number that is not exact in a script.
 const MAX_EXACT: i64 = 1 << 53;
 
+/// The largest limit that may be stored for a subject.
+const MAX_LIMIT: i64 = 1 << 52;
+
 /// One limit of one subject at one moment.
 pub(super) trait Plan {
     fn limit(&self) -> i64;
@@ -72,6 +75,33 @@ pub(crate) fn whole(text: &[u8]) -> Option<i64> {
         return None;
     }
     number(text).map(|number| number.min(MAX_EXACT))
+}
+
+/// What a counter says that other programs read and may write: nothing below 0, and 2^53 at most. Whatever is no whole number is
+/// an error before anything is written, as an increment of it would be afterwards.
+pub(crate) fn counted(text: Option<&[u8]>) -> Result<i64> {
+    match text {
+        None | Some(b"0") => Ok(0),
+        Some([b'-', digits @ ..]) if is_number(digits) => Ok(0),
+        Some(digits) if is_number(digits) => Ok(saturated(digits, MAX_EXACT)),
+        Some(_) => Err(Error::new(ErrorKind::WrongType, "limit")
+            .with_detail("value is not an integer or out of range")),
+    }
+}
+
+/// A limit that is stored for a subject, 2^52 at most; none where it is no number.
+pub(crate) fn limited(text: &[u8]) -> Option<i64> {
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    digits.then(|| saturated(text, MAX_LIMIT))
+}
+
+/// Digits that do not begin with 0.
+fn is_number(text: &[u8]) -> bool {
+    text.first().is_some_and(|digit| *digit != b'0') && text.iter().all(u8::is_ascii_digit)
+}
+
+fn saturated(digits: &[u8], most: i64) -> i64 {
+    number(digits).map_or(most, |number| number.min(most))
 }
 
 fn number(text: &[u8]) -> Option<i64> {

@@ -34,14 +34,32 @@ impl<'a> Sliding<'a> {
             repair: false,
         };
         let stored = tx.get(key)?;
-        if let Some([index, current, previous]) = stored.as_deref().and_then(fields) {
-            plan.adopt(index, current.min(MAX_SLIDING), previous.min(MAX_SLIDING));
+        if let Some([index, current, previous, width]) = stored.as_deref().and_then(fields) {
+            let counts = [current, previous].map(|count| count.min(MAX_SLIDING));
+            match width == plan.width {
+                true => plan.adopt(index, counts),
+                false => plan.adopt_other([index, width], counts, now),
+            }
         }
         Ok(plan)
     }
 
+    /// Takes over counts of when the limit had another width: what may lie in the last one of this width counts in full.
+    fn adopt_other(&mut self, [index, width]: [i64; 2], [current, previous]: [i64; 2], now: i64) {
+        let wide = |number: i64| i128::from(number);
+        let begun = wide(index) * wide(width);
+        if wide(now) < begun + wide(width) + wide(self.width) {
+            self.current = current;
+        }
+        if wide(now) < begun + wide(self.width) {
+            self.current += previous;
+        }
+        self.repair = self.current > 0;
+        self.current = self.current.min(self.limit);
+    }
+
     /// Takes over counts that were stored in the bucket `index`.
-    fn adopt(&mut self, index: i64, current: i64, previous: i64) {
+    fn adopt(&mut self, index: i64, [current, previous]: [i64; 2]) {
         match index - self.index {
             0 => (self.current, self.previous) = (current, previous),
             -1 => self.previous = current,
@@ -106,7 +124,8 @@ impl Plan for Sliding<'_> {
     }
 
     fn save(&mut self, tx: &mut dyn Transaction) -> Result<()> {
-        let text = format!("{}:{}:{}", self.index, self.current, self.previous);
+        let (index, current, previous) = (self.index, self.current, self.previous);
+        let text = format!("{index}:{current}:{previous}:{}", self.width);
         put(tx, self.key, text, self.left + self.width)
     }
 

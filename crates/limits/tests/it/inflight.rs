@@ -81,6 +81,24 @@ async fn permits_are_taken_together_or_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_denial_tells_when_there_is_room_for_all_that_was_asked_for() {
+    let (limiter, _) = limiter(4);
+    for permits in [1, 2, 1] {
+        let admission = limiter.acquire(&user(), permits).await.unwrap();
+        drop(admission.lease().unwrap());
+        tokio::time::advance(LEASE / 10).await;
+    }
+    for (permits, tenths) in [(1, 7), (2, 8), (3, 8), (4, 9)] {
+        let denied = limiter.acquire(&user(), permits).await.unwrap();
+        assert_eq!(denied.retry_after(), LEASE / 10 * tenths, "{permits}");
+    }
+    tokio::time::advance(LEASE / 10 * 8 - Duration::from_micros(1)).await;
+    assert!(!limiter.acquire(&user(), 3).await.unwrap().is_allowed());
+    tokio::time::advance(Duration::from_micros(1)).await;
+    assert!(limiter.acquire(&user(), 3).await.unwrap().is_allowed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_goes_back_does_not_prolong_leases() {
     let (limiter, store) = limiter(1);
     drop(limiter.acquire(&user(), 1).await.unwrap().lease().unwrap());

@@ -1,10 +1,10 @@
 //! Units that processes take ahead: windows never let more pass than they say, other limits no more than was leased, and what is
 //! not used goes back.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use cachekit_keys::{KeySchema, Namespace};
-use cachekit_limits::{Leasing, Limit, Limiter, Origin, Period};
+use cachekit_limits::{Decision, Leasing, Limit, Limiter, Origin, Period};
 use cachekit_store::{
     ErrorKind, Fault, FaultPlan, FaultRule, Faults, MemoryStore, RedisStore, Store, Tasks,
 };
@@ -58,7 +58,7 @@ fn windows_never_let_more_pass_than_they_say() {
             let limit = Limit::aligned_window(LIMIT, width).unwrap();
             let leasing = Leasing::up_to(60).lasting(6 * SECOND);
             let processes = processes(&store, &limit, leasing, &tasks);
-            let (started, mut passed) = (Instant::now(), std::collections::HashMap::new());
+            let (started, mut passed) = (Instant::now(), HashMap::new());
             for _ in 0..3_000 {
                 let process = &processes[rng.usize(..PROCESSES)];
                 let decision = process.check(&user(), rng.u64(1..4)).await.unwrap();
@@ -75,6 +75,90 @@ fn windows_never_let_more_pass_than_they_say() {
                     taken <= LIMIT,
                     "{taken} in window {window} with seed {seed}"
                 );
+            }
+        });
+    }
+}
+
+/// What passed, and what of it was not given back.
+struct Taken {
+    window: u128,
+    id: String,
+    left: u64,
+    used_id: bool,
+    decision: Decision,
+}
+
+impl Taken {
+    /// Gives the rest back, or two units by an id, which is repeated and counts once.
+    async fn give_back(&mut self, limiter: &Limiter, by_id: bool) {
+        let (user, decision) = (user(), &self.decision);
+        if !by_id {
+            let rest = std::mem::take(&mut self.left);
+            limiter.refund_part(&user, decision, rest).await.unwrap();
+            return;
+        }
+        for _ in 0..2 {
+            let back = limiter.refund_once(&user, decision, 2, &self.id).await;
+            back.unwrap();
+        }
+        if !std::mem::replace(&mut self.used_id, true) {
+            self.left = self.left.saturating_sub(2);
+        }
+    }
+}
+
+/// Whatever is given back, however often and by whichever process: what passed and was not given back is never more than a window
+/// says.
+#[test]
+fn windows_never_let_more_pass_whatever_is_given_back() {
+    for seed in 0..20 {
+        paused(async move {
+            const LIMIT: u64 = 60;
+            let width = 4 * SECOND;
+            let (store, tasks, mut rng) = (memory(), Tasks::new(), Rng::with_seed(seed));
+            let limit = Limit::aligned_window(LIMIT, width).unwrap();
+            let leasing = Leasing::up_to(20).lasting(SECOND);
+            let processes = processes(&store, &limit, leasing, &tasks);
+            let plain = limiter(store.clone(), limit);
+            let began = Instant::now();
+            let window = || {
+                let now = u128::from(START) + began.elapsed().as_micros();
+                now / width.as_micros()
+            };
+            let mut taken: Vec<Taken> = Vec::new();
+            for number in 0..400 {
+                let process = &processes[rng.usize(..PROCESSES)];
+                match rng.u8(..10) {
+                    0 => advance(Duration::from_millis(rng.u64(..900))).await,
+                    1..=3 if !taken.is_empty() => {
+                        let place = rng.usize(..taken.len());
+                        let by = if rng.bool() { process } else { &plain };
+                        taken[place].give_back(by, rng.bool()).await;
+                        if taken[place].left == 0 {
+                            drop(taken.swap_remove(place));
+                        }
+                    }
+                    _ => {
+                        let cost = rng.u64(1..4);
+                        let decision = process.check(&user(), cost).await.unwrap();
+                        if decision.is_allowed() {
+                            taken.push(Taken {
+                                window: window(),
+                                id: number.to_string(),
+                                left: cost,
+                                used_id: false,
+                                decision,
+                            });
+                        }
+                    }
+                }
+                let mut passed = HashMap::new();
+                for one in &taken {
+                    *passed.entry(one.window).or_insert(0) += one.left;
+                }
+                let most = passed.values().max().copied().unwrap_or(0);
+                assert!(most <= LIMIT, "{most} with seed {seed} after {number}");
             }
         });
     }
@@ -321,6 +405,102 @@ fn units_of_a_decision_that_came_from_a_lease_go_back_to_it() {
         assert_eq!(decision.origin(), Origin::Lease);
         let _ = limiter.refund(&user(), &decision).await.unwrap();
         assert_eq!(spend_all(std::slice::from_ref(&limiter)).await, 10);
+    });
+}
+
+#[test]
+fn units_that_go_back_to_a_lease_end_a_remembered_denial() {
+    paused(async {
+        let (store, tasks) = (memory(), Tasks::new());
+        let limit = Limit::fixed_window(10, 1_000 * SECOND).unwrap();
+        let limiter = limiter(store, limit)
+            .remembering_denials(1_000 * SECOND)
+            .leased(Leasing::up_to(10), &tasks)
+            .unwrap();
+        let decision = limiter.check(&user(), 4).await.unwrap();
+        assert_eq!(spend_all(std::slice::from_ref(&limiter)).await, 6);
+        let denied = limiter.check(&user(), 1).await.unwrap();
+        assert_eq!(denied.origin(), Origin::DenialCache);
+        limiter.refund(&user(), &decision).await.unwrap();
+        assert_eq!(spend_all(std::slice::from_ref(&limiter)).await, 4);
+    });
+}
+
+#[test]
+fn a_penalty_is_for_leased_units_too() {
+    paused(async {
+        let (store, tasks) = (memory(), Tasks::new());
+        let limit = Limit::fixed_window(10, 1_000 * SECOND).unwrap();
+        let plain = limiter(store, limit.with_penalty(60 * SECOND).unwrap());
+        let leased = plain.clone().leased(Leasing::up_to(10), &tasks).unwrap();
+        assert!(leased.check(&user(), 1).await.unwrap().is_allowed());
+        assert!(plain.check(&user(), 2).await.unwrap().is_allowed());
+        // Of eight units, seven are here.
+        assert!(!leased.check(&user(), 8).await.unwrap().is_allowed());
+        let denied = leased.check(&user(), 1).await.unwrap();
+        assert!(!denied.is_allowed(), "{denied:?}");
+        assert_eq!(denied.binding().blocked_for(), Some(60 * SECOND));
+    });
+}
+
+#[test]
+fn units_whose_lease_is_over_go_back_to_the_store() {
+    for limit in [
+        Limit::fixed_window(10, 1_000 * SECOND),
+        Limit::aligned_window(10, 1_000 * SECOND),
+        Limit::daily(10),
+    ] {
+        paused(async {
+            let (store, tasks) = (memory(), Tasks::new());
+            let limiter = limiter(store, limit.unwrap());
+            let leased = limiter
+                .clone()
+                .leased(Leasing::up_to(10).lasting(SECOND), &tasks)
+                .unwrap();
+            let decision = leased.check(&user(), 4).await.unwrap();
+            assert_eq!(decision.origin(), Origin::Lease);
+            tokio::time::sleep(3 * SECOND).await;
+            assert_eq!(limiter.status(&user()).await.unwrap().used(), 4);
+            assert_eq!(leased.refund(&user(), &decision).await.unwrap().used(), 0);
+            // By a limiter without leases it is a unit of the store as any other.
+            let decision = leased.check(&user(), 4).await.unwrap();
+            let before = limiter.status(&user()).await.unwrap().used();
+            let after = limiter.refund(&user(), &decision).await.unwrap().used();
+            assert_eq!(before - after, 4);
+        });
+    }
+}
+
+#[test]
+fn a_refund_of_leased_units_is_made_once_whatever_is_lost() {
+    paused(async {
+        let (plan, tasks) = (FaultPlan::new(), Tasks::new());
+        let store = Faults::new(Arc::new(memory()), &plan);
+        let limit = Limit::fixed_window(100, 1_000 * SECOND).unwrap();
+        let limiter = limiter(store, limit)
+            .leased(Leasing::up_to(50), &tasks)
+            .unwrap();
+        let lose = |fault| plan.add(FaultRule::new(fault).on("run_script").times(1));
+        let decision = limiter.check(&user(), 5).await.unwrap();
+        assert_eq!(decision.origin(), Origin::Lease);
+        lose(Fault::LoseAnswer(ErrorKind::Timeout));
+        assert!(
+            limiter
+                .refund_once(&user(), &decision, 2, "a")
+                .await
+                .is_err()
+        );
+        for _ in 0..3 {
+            limiter
+                .refund_once(&user(), &decision, 2, "a")
+                .await
+                .unwrap();
+        }
+        // Without an id, one that failed has given back nothing.
+        lose(Fault::LoseRequest(ErrorKind::Timeout));
+        assert!(limiter.refund_part(&user(), &decision, 3).await.is_err());
+        limiter.refund_part(&user(), &decision, 3).await.unwrap();
+        assert_eq!(spend_all(std::slice::from_ref(&limiter)).await, 100);
     });
 }
 

@@ -11,13 +11,18 @@ use crate::support::{limiter, user};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A limiter whose server is nowhere.
-async fn away(limit: Limit) -> Limiter {
+/// A store whose server is nowhere.
+fn nowhere() -> RedisStore {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let store = RedisStore::builder(&format!("redis://127.0.0.1:{port}")).build();
-    Limiter::new(Arc::new(store.unwrap()), KeySchema::plain(), limit)
+    store.unwrap()
+}
+
+/// A limiter of it.
+async fn away(limit: Limit) -> Limiter {
+    Limiter::new(Arc::new(nowhere()), KeySchema::plain(), limit)
 }
 
 fn ten_a_minute() -> Limit {
@@ -76,6 +81,59 @@ async fn in_an_outage_each_process_keeps_to_its_share() {
         .await
         .in_outage(Outage::Local { processes: 0 });
     assert_eq!(nobody.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+/// A limiter of a burst and a day, whose server is nowhere.
+async fn both_away(burst: Outage, daily: Outage) -> Limiter {
+    let store = Arc::new(nowhere());
+    let limits = vec![
+        ten_a_minute().named("burst").unwrap(),
+        Limit::daily(100).unwrap(),
+    ];
+    let limiter = Limiter::all_of(store, KeySchema::plain(), limits).unwrap();
+    let limiter = limiter.in_outage(daily).unwrap();
+    limiter.in_outage_for("burst", burst).unwrap()
+}
+
+#[tokio::test]
+async fn each_limit_has_its_own_policy_in_an_outage() {
+    let (local, later) = (Outage::Local { processes: 2 }, Duration::from_secs(2));
+    let deny = Outage::Deny { retry_after: later };
+    let limiter = both_away(local, Outage::Allow).await;
+    for left in [3, 1] {
+        let decision = limiter.check(&user(), 2).await.unwrap();
+        assert_eq!((decision.taken(), decision.origin()), (2, Origin::Local));
+        let names = [decision.binding().name(), decision.limits()[1].name()];
+        assert_eq!((names, decision.remaining()), (["burst", "daily"], left));
+    }
+    let denied = limiter.check(&user(), 2).await.unwrap();
+    assert_eq!((denied.is_allowed(), denied.taken()), (false, 0));
+    assert_eq!(denied.binding().name(), "burst");
+
+    // What one denies takes nothing from the other's share.
+    let closed = both_away(local, deny).await;
+    for _ in 0..3 {
+        let denied = closed.check(&user(), 5).await.unwrap();
+        let why = (denied.is_allowed(), denied.origin(), denied.taken());
+        assert_eq!(why, (false, Origin::Outage, 0));
+        let wait = (denied.binding().name(), denied.retry_after());
+        assert_eq!(wait, ("daily", Some(later)));
+        assert_eq!(denied.limits()[0].remaining(), 5);
+    }
+
+    let two = both_away(local, Outage::Local { processes: 50 }).await;
+    let most = two.check_at_most(&user(), 10).await.unwrap();
+    assert_eq!((most.taken(), most.binding().name()), (2, "daily"));
+
+    let failing = both_away(local, Outage::Fail).await;
+    let error = failing.check(&user(), 1).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let unknown = failing.in_outage_for("hourly", local).unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::InvalidInput);
+    // Nobody takes more than there is.
+    let open = both_away(Outage::Allow, Outage::Allow).await;
+    let most = open.check_at_most(&user(), 50).await.unwrap();
+    assert_eq!((most.taken(), most.origin()), (10, Origin::Outage));
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ enum Step {
     Charge(u64),
     Reserve(u8, u64, u64),
     Commit(u8, u64),
+    /// The sum of all parts so far.
+    Part(u8, u64),
     Cancel(u8),
     Extend(u8, u64),
     Advance(u64),
@@ -35,6 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0_u64..50).prop_map(Step::Charge),
         4 => (0_u8..6, 0_u64..50, hold()).prop_map(|(id, amount, hold)| Step::Reserve(id, amount, hold)),
         3 => (0_u8..6, 0_u64..60).prop_map(|(id, amount)| Step::Commit(id, amount)),
+        4 => (0_u8..6, 0_u64..60).prop_map(|(id, so_far)| Step::Part(id, so_far)),
         1 => (0_u8..6).prop_map(Step::Cancel),
         1 => (0_u8..6, hold()).prop_map(|(id, hold)| Step::Extend(id, hold)),
         3 => (0..DAY / 2).prop_map(Step::Advance),
@@ -46,12 +49,14 @@ fn step() -> impl Strategy<Value = Step> {
 enum State {
     Held,
     Expired,
-    Committed(u64),
+    Committed,
     Cancelled,
 }
 
 struct Entry {
     amount: u64,
+    /// Parts and all.
+    charged: u64,
     state: State,
     made: u64,
     due: u64,
@@ -94,7 +99,7 @@ impl Ledger {
             self.entries
                 .values()
                 .filter(here)
-                .map(|entry| entry.amount)
+                .map(|entry| entry.amount.saturating_sub(entry.charged))
                 .sum()
         })
     }
@@ -115,13 +120,16 @@ impl Ledger {
     fn reserve(&mut self, now: u64, id: u8, amount: u64, hold: u64) -> Option<bool> {
         match self.entries.get(&id).map(|entry| entry.state) {
             Some(State::Cancelled) => return None,
-            Some(State::Held | State::Committed(_)) => return Some(true),
+            Some(State::Held | State::Committed) => return Some(true),
             Some(State::Expired) | None => {}
         }
-        let passes = self.has_room(now, amount);
+        // Parts that were charged before the hold was over are charged.
+        let charged = self.entries.get(&id).map_or(0, |entry| entry.charged);
+        let passes = self.has_room(now, amount.saturating_sub(charged));
         if passes {
             let entry = Entry {
                 amount,
+                charged,
                 state: State::Held,
                 made: now,
                 due: now + hold,
@@ -131,32 +139,51 @@ impl Ledger {
         Some(passes)
     }
 
-    fn commit(&mut self, now: u64, id: u8, amount: u64) -> Settlement {
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return Settlement::Unknown;
-        };
+    /// Charges what is more than was charged before; answers what is charged by now, if that may be charged at all.
+    fn charge_up_to(&mut self, id: u8, amount: u64) -> Result<&mut Entry, Settlement> {
+        let entry = self.entries.get(&id).ok_or(Settlement::Unknown)?;
         match entry.state {
-            State::Cancelled => return Settlement::Cancelled,
-            State::Committed(charged) => return Settlement::Committed(charged),
+            State::Cancelled => return Err(Settlement::Cancelled),
+            State::Committed => return Err(Settlement::Committed(entry.charged)),
             State::Held | State::Expired => {}
         }
-        (entry.state, entry.due) = (State::Committed(amount), now + DAY);
-        let made = entry.made;
-        self.add(made, amount);
-        Settlement::Committed(amount)
+        self.add(entry.made, amount.saturating_sub(entry.charged));
+        let entry = self.entries.get_mut(&id).ok_or(Settlement::Unknown)?;
+        entry.charged = entry.charged.max(amount);
+        Ok(entry)
+    }
+
+    fn part(&mut self, id: u8, so_far: u64) -> Settlement {
+        match self.charge_up_to(id, so_far) {
+            Ok(entry) => Settlement::Committed(entry.charged),
+            Err(settled) => settled,
+        }
+    }
+
+    fn commit(&mut self, now: u64, id: u8, amount: u64) -> Settlement {
+        match self.charge_up_to(id, amount) {
+            Ok(entry) => {
+                (entry.state, entry.due) = (State::Committed, now + DAY);
+                Settlement::Committed(entry.charged)
+            }
+            Err(settled) => settled,
+        }
     }
 
     fn cancel(&mut self, now: u64, id: u8) -> Settlement {
         let Some(entry) = self.entries.get_mut(&id) else {
             return Settlement::Unknown;
         };
+        if matches!(entry.state, State::Held | State::Expired) {
+            entry.due = now + DAY;
+            entry.state = match entry.charged {
+                0 => State::Cancelled,
+                _ => State::Committed,
+            };
+        }
         match entry.state {
-            State::Committed(charged) => Settlement::Committed(charged),
-            State::Cancelled => Settlement::Cancelled,
-            State::Held | State::Expired => {
-                (entry.state, entry.due) = (State::Cancelled, now + DAY);
-                Settlement::Cancelled
-            }
+            State::Committed => Settlement::Committed(entry.charged),
+            _ => Settlement::Cancelled,
         }
     }
 }
@@ -202,6 +229,11 @@ async fn one(quota: &Quota, ledger: &mut Ledger, now: u64, step: Step) {
             let expected = ledger.commit(now, id, amount);
             let settled = quota.commit(&user, &id.to_string(), amount).await.unwrap();
             assert_eq!(settled, expected);
+        }
+        Step::Part(id, so_far) => {
+            let expected = ledger.part(id, so_far);
+            let part = quota.commit_part(&user, &id.to_string(), so_far).await;
+            assert_eq!(part.unwrap(), expected);
         }
         Step::Cancel(id) => {
             let expected = ledger.cancel(now, id);

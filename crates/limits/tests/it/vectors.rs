@@ -280,7 +280,7 @@ fn the_largest_sliding_window_is_exact() {
         let (limiter, store) = limiter(vec![limit]);
         let index = START / width;
         let year = SetOptions::ttl(Ttl::seconds(31_536_000));
-        let text = format!("{index}:1:{}", most - 1);
+        let text = format!("{index}:1:{}:{width}", most - 1);
         let key = key("ratelimit:user123:sliding:requests");
         store.set(&key, text.into(), year).await.unwrap();
         let denied = limiter.peek(&user(), most / 2).await.unwrap();
