@@ -132,6 +132,7 @@ pub struct FieldWriter<'a> {
 
 impl<'a> FieldWriter<'a> {
     /// Starts behind the namespace.
+    #[inline]
     pub(crate) fn new(out: &'a mut String, shape: &Shape, is_sharded: bool) -> Self {
         out.push_str(shape.family());
         Self {
@@ -153,6 +154,7 @@ impl<'a> FieldWriter<'a> {
     /// # Examples
     ///
     /// See [`KeyFamily`].
+    #[inline]
     pub fn owner<F: KeyField>(&mut self, owner: &F) -> &mut Self {
         let part = self.next(Part::is_owner, "an owner");
         self.check_limit(part, F::MAX_BYTES);
@@ -177,6 +179,7 @@ impl<'a> FieldWriter<'a> {
     /// # Examples
     ///
     /// See [`KeyFamily`].
+    #[inline]
     pub fn id<F: KeyField>(&mut self, id: &F) -> &mut Self {
         let part = self.next(|part| matches!(part, Part::Id | Part::IdUpTo(_)), "an id");
         self.check_limit(part, F::MAX_BYTES);
@@ -200,6 +203,7 @@ impl<'a> FieldWriter<'a> {
     }
 
     /// Ends the key.
+    #[inline]
     pub(crate) fn finish(mut self) -> Option<Range<usize>> {
         self.literals();
         assert!(
@@ -211,6 +215,7 @@ impl<'a> FieldWriter<'a> {
     }
 
     /// Writes what stands before the next field and checks its kind.
+    #[inline]
     fn next(&mut self, is_kind: impl Fn(Part) -> bool, kind: &str) -> Part {
         self.literals();
         let due = self.parts.split_first().filter(|(part, _)| is_kind(**part));
@@ -225,6 +230,7 @@ impl<'a> FieldWriter<'a> {
         *part
     }
 
+    #[inline]
     fn literals(&mut self) {
         while let [Part::Literal(word), rest @ ..] = self.parts {
             self.parts = rest;
@@ -233,6 +239,7 @@ impl<'a> FieldWriter<'a> {
         }
     }
 
+    #[inline]
     fn separate(&mut self) {
         if !self.is_first {
             self.out.push(':');
@@ -240,6 +247,7 @@ impl<'a> FieldWriter<'a> {
         self.is_first = false;
     }
 
+    #[inline]
     fn check_limit(&self, part: Part, max: usize) {
         assert!(
             max <= part.max_bytes(),

@@ -161,6 +161,17 @@ impl Shape {
         bytes
     }
 
+    /// How long a key is, behind its namespace, whose ids have so many bytes together.
+    pub(crate) fn len_with(&self, ids: usize, is_sharded: bool) -> usize {
+        let fixed = |part: &Part| match part {
+            Part::Literal(word) => word.len(),
+            part if part.is_owner() && is_sharded => 2,
+            _ => 0,
+        };
+        let fixed: usize = self.parts.iter().map(|part| 1 + fixed(part)).sum();
+        self.family.len() + fixed + ids
+    }
+
     /// Panics where one key could be of two shapes of a family.
     pub(crate) const fn check_family(shapes: &[Self]) {
         assert!(

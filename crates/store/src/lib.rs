@@ -66,8 +66,8 @@ pub use self::{
     },
     publisher::{GivenUp, Outgoing, Publisher},
     script::{
-        Commands, Deviation, MAX_DRIFT_MS, Mend, Reply, ScoreRange, Script, ScriptBody, ScriptCall,
-        ScriptEffect, ScriptMend, ScriptPlan, Transaction, ZAddCondition, sha1hex,
+        Commands, Deviation, MAX_DRIFT_MS, Mend, NumberBody, Reply, ScoreRange, Script, ScriptBody,
+        ScriptCall, ScriptEffect, ScriptMend, ScriptPlan, Transaction, ZAddCondition, sha1hex,
     },
     store::Store,
     subscription::{Gap, PubSubItem, SubscribeRequest, Subscription},

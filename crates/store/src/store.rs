@@ -118,6 +118,26 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "run_script").with_detail(script.name))
     }
 
+    /// Runs a script once by its [body over numbers](Script::with_numbers), at once, where the store is in this process. Where
+    /// a run is shorter than making texts, replies and a future for it, that is the cheaper way to the same.
+    ///
+    /// Answers the length of the reply at the front of `reply`, or `None` where nothing has run, and
+    /// [`run_script`](Self::run_script) has to be called: by default, and so with every layer of
+    /// this crate, which has to do something about a call.
+    ///
+    /// # Errors
+    /// Those of [`run_script`](Self::run_script).
+    fn run_numbers(
+        &self,
+        script: &Script,
+        keys: &[Key],
+        args: &[i64],
+        reply: &mut [i64],
+    ) -> Option<Result<usize>> {
+        let _ = (script, keys, args, reply);
+        None
+    }
+
     /// Publishes a message; answers how many got it. Delivery is at most once, to those who listen at this moment.
     ///
     /// On a server the number counts connections, and one again for each of its patterns that match; all subscriptions of a

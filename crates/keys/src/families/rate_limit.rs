@@ -133,6 +133,13 @@ impl RateLimitKey {
     }
 }
 
+impl RateLimitKey {
+    /// The shape of the keys of a kind of state.
+    pub(crate) const fn shape_of(state: RateLimitState) -> &'static Shape {
+        &Self::SHAPES[FIRST_STATE + state as usize]
+    }
+}
+
 /// The shape of the first kind of state.
 const FIRST_STATE: usize = 4;
 

@@ -17,7 +17,8 @@ pub use self::{
 };
 use crate::{
     Channel, CostKey, FieldReader, FieldWriter, Key, KeyError, KeyFamily, KnownKey, ModelKey,
-    Namespace, ProjectKey, ProviderKey, QuotaKey, RateLimitKey, SessionKey, Shape,
+    Namespace, ProjectKey, ProviderKey, QuotaKey, RateLimitKey, RateLimitState, Segment,
+    SessionKey, Shape, UserId,
     error::{excerpt, excerpt_bytes},
     family,
 };
@@ -171,6 +172,30 @@ impl KeySchema {
         Key::from_rendered(self.render(key).0)
     }
 
+    /// The key of a [`RateLimitKey::State`], from ids that stay where they are: a limiter makes one on every call, and threads
+    /// that clone the same id meet at its count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use cachekit_keys::{KeySchema, RateLimitState, Segment, UserId};
+    /// let (user, name) = (UserId::new("user123")?, Segment::new("uploads")?);
+    /// let key = KeySchema::plain().rate_limit_state(&user, RateLimitState::Bucket, &name);
+    /// assert_eq!(key.as_str(), Some("ratelimit:user123:bucket:uploads"));
+    /// # Ok::<(), cachekit_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn rate_limit_state(&self, user: &UserId, state: RateLimitState, name: &Segment) -> Key {
+        let shape = RateLimitKey::shape_of(state);
+        let ids = user.as_encoded().len() + name.as_encoded().len();
+        // Exactly as much as it takes: spare room would be kept as long as the key.
+        let mut out = self.prefix_with_room(shape.len_with(ids, self.is_sharded()));
+        let mut fields = FieldWriter::new(&mut out, shape, self.is_sharded());
+        fields.owner(user).id(name);
+        fields.finish();
+        Key::from_rendered(out)
+    }
+
     /// Parses a key of this family, rendered by an equal schema.
     ///
     /// # Errors
@@ -272,8 +297,15 @@ impl KeySchema {
 
     /// The namespace with its separator, or nothing.
     pub(crate) fn prefix(&self) -> String {
-        let mut out = String::with_capacity(64);
-        if let Some(namespace) = &self.namespace {
+        self.prefix_with_room(64)
+    }
+
+    /// The same with room for so many bytes behind it.
+    fn prefix_with_room(&self, bytes: usize) -> String {
+        let namespace = self.namespace.as_ref();
+        let own = namespace.map_or(0, |namespace| namespace.as_encoded().len() + 1);
+        let mut out = String::with_capacity(own + bytes);
+        if let Some(namespace) = namespace {
             out.push_str(namespace.as_encoded());
             out.push(':');
         }

@@ -3,7 +3,10 @@
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
 use super::{raw_id, raw_path, schema};
-use crate::{KeyPath, KeySchema, Namespace, ProjectId, ProjectKey, SessionId, SessionKey};
+use crate::{
+    KeyPath, KeySchema, Namespace, ProjectId, ProjectKey, RateLimitKey, RateLimitState, Segment,
+    SessionId, SessionKey, UserId,
+};
 
 proptest! {
     #[test]
@@ -20,6 +23,15 @@ proptest! {
 
         let session = schema.key(&SessionKey::new(SessionId::new(mine.decoded()).expect("short"), path));
         prop_assert!(!pattern.matches(session.as_bytes()));
+    }
+
+    #[test]
+    fn a_state_is_named_as_its_key_is(schema in schema(), user in raw_id(), name in raw_id()) {
+        let (user, name) = (UserId::new(user).expect("short"), Segment::new(name).expect("short"));
+        for state in RateLimitState::ALL.iter().copied() {
+            let key = RateLimitKey::State { user: user.clone(), state, name: name.clone() };
+            prop_assert_eq!(schema.rate_limit_state(&user, state, &name), schema.key(&key));
+        }
     }
 
     #[test]

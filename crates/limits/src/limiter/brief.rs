@@ -25,11 +25,14 @@ pub(super) struct Brief {
     pub(super) batch: Script,
     /// The arguments before the costs.
     args: Vec<Box<[u8]>>,
+    /// Of a single limit the same as numbers: capacity, and microseconds a token.
+    numbers: Option<[i64; 2]>,
 }
 
 impl Brief {
     /// `None` for limits that the scripts do not know: other algorithms, rates of parts of microseconds, and penalties.
     pub(super) fn of(limits: &[Limit]) -> Option<Self> {
+        let mut numbers = None;
         let text = |number: i64| number.to_string().into_bytes().into_boxed_slice();
         let mut args = Vec::with_capacity(1 + 2 * limits.len());
         let (script, batch) = match limits.len() {
@@ -45,6 +48,7 @@ impl Brief {
                     if rate.part == 0 && limit.penalty().is_none() =>
                 {
                     args.extend([*capacity, rate.micros].map(text));
+                    numbers = (limits.len() == 1).then_some([*capacity, rate.micros]);
                 }
                 _ => return None,
             }
@@ -53,6 +57,7 @@ impl Brief {
             script,
             batch,
             args,
+            numbers,
         })
     }
 
@@ -97,6 +102,28 @@ impl Limiter {
                 }
             }
             _ => Err(unexpected(GCRA.name)),
+        }
+    }
+
+    /// The answer of a store within the process to a single limit, which comes at once. `None` where nothing has been taken:
+    /// the store has to be waited for, or the state is one that the shortest script does not know.
+    pub(super) fn ask_numbers(&self, subject: &UserId, cost: u64) -> Result<Option<Charged>> {
+        let (Some(brief), [limit]) = (&self.inner.brief, &self.inner.limits[..]) else {
+            return Ok(None);
+        };
+        let (Some([capacity, micros]), Ok(units)) = (brief.numbers, i64::try_from(cost)) else {
+            return Ok(None);
+        };
+        let keys = [self.bucket_key(subject, limit)];
+        let (args, mut row) = ([capacity, micros, units], [0; 3]);
+        let store = &self.inner.store;
+        match store.run_numbers(&brief.script, &keys, &args, &mut row) {
+            None => Ok(None),
+            Some(len) => match (len?, row) {
+                (1, [FAILED, ..]) => Ok(None),
+                (3, row) => charged(&self.inner.limits, cost, std::iter::once(row)).map(Some),
+                _ => Err(unexpected(GCRA.name)),
+            },
         }
     }
 
@@ -152,4 +179,65 @@ pub(super) fn charged(
         });
     }
     Ok(Charged { taken, statuses })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::Arc,
+        time::{Duration, SystemTime},
+    };
+
+    use cachekit_keys::{KeySchema, Namespace, UserId};
+    use cachekit_store::{LayerExt, MemoryStore, SetOptions, Store};
+
+    use crate::{Limit, Limiter};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_answers_at_once_decides_as_one_that_is_waited_for() {
+        let stores = [MemoryStore::new(), MemoryStore::new()];
+        let epoch = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        stores.iter().for_each(|store| store.set_wall_clock(epoch));
+        let limit = Limit::token_bucket(5, Duration::from_secs(50)).unwrap();
+        let subject = UserId::new("user123").unwrap();
+        let schema = KeySchema::plain();
+        let key = schema.rate_limit_state(
+            &subject,
+            cachekit_keys::RateLimitState::Bucket,
+            limit.segment(),
+        );
+        // A layer that knows calls only as they are waited for.
+        let layered = stores[1]
+            .clone()
+            .in_namespace(&Namespace::new("n").unwrap());
+        let direct: Arc<dyn Store> = Arc::new(stores[0].clone());
+        let limiters = [&direct, &layered]
+            .map(|store| Limiter::new(Arc::clone(store), schema.clone(), limit.clone()));
+        for (round, cost) in [1, 3, 5, 2, 1, 4, 5, 1].into_iter().enumerate() {
+            if round == 5 {
+                // Of another program, which both hand on to the script that knows it.
+                for store in [&direct, &layered] {
+                    let forever = SetOptions::new(cachekit_store::Expiration::Never);
+                    store.set(&key, "odd".into(), forever).await.unwrap();
+                }
+            }
+            let first = limiters[0].check(&subject, cost).await.unwrap();
+            let second = limiters[1].check(&subject, cost).await.unwrap();
+            assert_eq!(first, second);
+            let stored = [&direct, &layered].map(|store| store.get(&key));
+            let [first, second] = stored;
+            assert_eq!(first.await.unwrap(), second.await.unwrap());
+            tokio::time::advance(Duration::from_secs(7 * round as u64)).await;
+        }
+        assert!(
+            direct
+                .run_numbers(&super::GCRA, &[], &[], &mut [])
+                .is_some()
+        );
+        assert!(
+            layered
+                .run_numbers(&super::GCRA, &[], &[], &mut [])
+                .is_none()
+        );
+    }
 }

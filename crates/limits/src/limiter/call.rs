@@ -177,10 +177,8 @@ impl Limiter {
     }
 
     pub(super) fn state_key(&self, subject: &UserId, limit: &Limit, state: RateLimitState) -> Key {
-        let (user, name) = (subject.clone(), limit.segment().clone());
-        self.inner
-            .schema
-            .key(&RateLimitKey::State { user, state, name })
+        let schema = &self.inner.schema;
+        schema.rate_limit_state(subject, state, limit.segment())
     }
 
     pub(super) fn charged(

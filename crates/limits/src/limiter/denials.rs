@@ -11,8 +11,8 @@ use std::{
 };
 
 use cachekit_keys::UserId;
-use foldhash::fast::RandomState;
-use parking_lot::Mutex;
+use foldhash::quality::RandomState;
+use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use crate::{Decision, decision::Origin};
@@ -29,7 +29,8 @@ pub(super) struct Denials {
 const PARTS: usize = 64;
 
 struct Known {
-    denials: Mutex<HashMap<UserId, Denial>>,
+    /// Callers that keep knocking only read. Seeded at random, so that no one can choose subjects that collide.
+    denials: RwLock<HashMap<UserId, Denial, RandomState>>,
     /// Changes heard of so far, by part. A denial that was decided before a change is not remembered after it.
     changes: [AtomicU64; PARTS],
     hasher: RandomState,
@@ -49,13 +50,24 @@ impl Known {
 
     fn forget(&self, subject: &UserId) {
         // Counted under the lock, as it is compared.
-        let mut denials = self.denials.lock();
+        let mut denials = self.denials.write();
         self.part(subject).fetch_add(1, Ordering::Relaxed);
         denials.remove(subject);
     }
 
+    /// Forgets a denial whose time is over, if that is still the one.
+    fn forget_old(&self, subject: &UserId, now: Instant) {
+        let mut denials = self.denials.write();
+        if denials
+            .get(subject)
+            .is_some_and(|denial| denial.until <= now)
+        {
+            denials.remove(subject);
+        }
+    }
+
     fn forget_all(&self) {
-        let mut denials = self.denials.lock();
+        let mut denials = self.denials.write();
         for part in &self.changes {
             part.fetch_add(1, Ordering::Relaxed);
         }
@@ -88,7 +100,7 @@ impl Heard {
 impl Denials {
     pub(super) fn new(capacity: usize, longest: Duration) -> Self {
         let known = Known {
-            denials: Mutex::default(),
+            denials: RwLock::default(),
             changes: [const { AtomicU64::new(0) }; PARTS],
             hasher: RandomState::default(),
         };
@@ -111,14 +123,16 @@ impl Denials {
     /// The denial of this very cost, if it cannot pass yet.
     pub(super) fn find(&self, subject: &UserId, cost: u64) -> Option<Decision> {
         let now = Instant::now();
-        let mut known = self.known.denials.lock();
+        let known = self.known.denials.read();
         let denial = known.get(subject)?;
-        if denial.until <= now {
-            known.remove(subject);
-            return None;
+        if denial.until > now {
+            // When another cost passes, only the store knows.
+            let same = denial.decision.asked == cost;
+            return same.then(|| denial.decision.later(now - denial.since));
         }
-        // When another cost passes, only the store knows.
-        (denial.decision.asked == cost).then(|| denial.decision.later(now - denial.since))
+        drop(known);
+        self.known.forget_old(subject, now);
+        None
     }
 
     /// Remembers a denial, unless the subject has changed since there were so many `changes`: the decision may be older.
@@ -127,7 +141,7 @@ impl Denials {
             return;
         };
         let since = Instant::now();
-        let mut known = self.known.denials.lock();
+        let mut known = self.known.denials.write();
         if self.changes(subject) != changes {
             return;
         }
@@ -198,5 +212,24 @@ mod tests {
         let heard = denials.heard();
         drop(denials);
         assert!(!heard.is_wanted());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_denial_whose_time_is_over_is_found_no_more_and_frees_its_place() {
+        let limit = Limit::token_bucket(1, Duration::from_secs(10)).unwrap();
+        let limiter = Limiter::new(Arc::new(MemoryStore::new()), KeySchema::plain(), limit);
+        let subject = UserId::new("user123").unwrap();
+        assert!(limiter.check(&subject, 1).await.unwrap().is_allowed());
+        let denial = limiter.check(&subject, 1).await.unwrap();
+
+        let denials = Denials::new(10, Duration::from_secs(60));
+        denials.remember(&subject, &denial, denials.changes(&subject));
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert!(denials.find(&subject, 2).is_none()); // another cost
+        let found = denials.find(&subject, 1).unwrap();
+        assert_eq!(found.retry_after(), Some(Duration::from_secs(6)));
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert!(denials.find(&subject, 1).is_none());
+        assert!(denials.known.denials.read().is_empty());
     }
 }

@@ -296,27 +296,52 @@ impl Limiter {
             .as_ref()
             .filter(|_| op == Op::Take && cost == need);
         let remembered = denials.and_then(|denials| denials.find(subject, cost));
+        if let Some(mut decision) = remembered {
+            decision.shadow = inner.shadow;
+            return Ok(decision);
+        }
         let changes = denials.map_or(0, |denials| denials.changes(subject));
-        let mut decision = match remembered {
-            Some(decision) => decision,
-            None => match self.decide_here(subject, op, cost, need).await {
-                Ok(decision) => {
-                    if let Some(denials) = denials.filter(|_| !decision.allowed) {
-                        denials.remember(subject, &decision, changes);
-                    }
-                    decision
+        let decided = match self.decide_at_once(subject, op, cost, need) {
+            Some(decided) => decided,
+            None => self.decide_here(subject, op, cost, need).await,
+        };
+        let mut decision = match decided {
+            Ok(decision) => {
+                if let Some(denials) = denials.filter(|_| !decision.allowed) {
+                    denials.remember(subject, &decision, changes);
                 }
-                Err(error) => {
-                    let call = (op, cost, need);
-                    inner
-                        .standby
-                        .decide(&inner.limits, subject, call, error)
-                        .await?
-                }
-            },
+                decision
+            }
+            Err(error) => {
+                let call = (op, cost, need);
+                inner
+                    .standby
+                    .decide(&inner.limits, subject, call, error)
+                    .await?
+            }
         };
         decision.shadow = inner.shadow;
         Ok(decision)
+    }
+
+    /// What [`decide_here`](Self::decide_here) decides, where the store answers without being waited for.
+    fn decide_at_once(
+        &self,
+        subject: &UserId,
+        op: Op,
+        cost: u64,
+        need: u64,
+    ) -> Option<Result<Decision>> {
+        let inner = &self.inner;
+        if op != Op::Take || cost != need || inner.leases.is_some() || inner.coalescer.is_some() {
+            return None;
+        }
+        let charged = self.ask_numbers(subject, cost).transpose()?;
+        Some(
+            charged.and_then(|charged| {
+                self.decided(subject, op, (cost, need), charged, Origin::Server)
+            }),
+        )
     }
 
     async fn decide_here(
@@ -327,6 +352,17 @@ impl Limiter {
         need: u64,
     ) -> Result<Decision> {
         let (charged, origin) = self.charge(subject, op, cost, need).await?;
+        self.decided(subject, op, (cost, need), charged, origin)
+    }
+
+    fn decided(
+        &self,
+        subject: &UserId,
+        op: Op,
+        (cost, need): (u64, u64),
+        charged: Charged,
+        origin: Origin,
+    ) -> Result<Decision> {
         if op == Op::Take && origin == Origin::Server {
             self.warn(subject, &charged);
         }

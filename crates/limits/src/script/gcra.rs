@@ -3,11 +3,11 @@
 
 use bytes::Bytes;
 use cachekit_keys::Key;
-use cachekit_store::{Reply, Result, Transaction};
+use cachekit_store::{Reply, Result, SetOptions, Transaction};
 
 use super::{
     batch::FAILED,
-    plan::{Reader, malformed, now, put, whole},
+    plan::{Reader, malformed, now, ttl, whole},
 };
 
 /// One bucket at one moment.
@@ -25,19 +25,33 @@ struct Gcra<'a> {
 /// One call.
 pub(super) fn run(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
     let mut reader = reader(args);
-    let rate = (reader.arg()?, reader.arg()?);
-    let cost = reader.arg()?;
-    let [key] = keys else {
-        return Err(malformed("a key"));
+    let args = [reader.arg()?, reader.arg()?, reader.arg()?];
+    let mut reply = [0; 3];
+    let len = run_numbers(tx, keys, &args, &mut reply)?;
+    let numbers = reply[..len].iter().copied();
+    Ok(Reply::Array(numbers.map(Reply::Integer).collect()))
+}
+
+/// The same over numbers.
+pub(super) fn run_numbers(
+    tx: &mut dyn Transaction,
+    keys: &[Key],
+    args: &[i64],
+    reply: &mut [i64],
+) -> Result<usize> {
+    let (&[capacity, micros, cost], [key], Some(reply)) = (args, keys, reply.first_chunk_mut())
+    else {
+        return Err(malformed("a key, a number or room"));
     };
-    let Some(mut bucket) = Gcra::read(tx, key, rate) else {
-        return Ok(Reply::Array(vec![Reply::Integer(FAILED)]));
+    let Some(mut bucket) = Gcra::read(tx, key, (capacity, micros)) else {
+        reply[0] = FAILED;
+        return Ok(1);
     };
-    let row = bucket.take(cost, bucket.fits(cost));
+    *reply = bucket.take(cost, bucket.fits(cost));
     if bucket.dirty {
         bucket.save(tx)?;
     }
-    Ok(Reply::Array(row.map(Reply::Integer).into()))
+    Ok(reply.len())
 }
 
 /// Calls on one bucket of each subject.
@@ -120,9 +134,9 @@ impl<'a> Gcra<'a> {
         key: &'a Key,
         (capacity, micros): (i64, i64),
     ) -> Option<Self> {
-        let full = capacity * micros;
-        let ahead = match tx.get(key).ok()? {
-            Some(stored) => (moment(&stored)? - now(tx)).max(0),
+        let (full, now) = (capacity * micros, now(tx));
+        let ahead = match tx.look(key).ok()? {
+            Some(stored) => (moment(stored)? - now).max(0),
             None => 0,
         };
         Some(Self {
@@ -152,7 +166,10 @@ impl<'a> Gcra<'a> {
 
     fn save(&self, tx: &mut dyn Transaction) -> Result<()> {
         let ahead = self.full - self.room;
-        let text = (now(tx) + ahead).to_string();
-        put(tx, self.key, text, ahead)
+        let mut text = itoa::Buffer::new();
+        let text = text.format(now(tx) + ahead);
+        let options = SetOptions::ttl(ttl(ahead)?);
+        tx.set_copy(self.key, text.as_bytes(), options)?;
+        Ok(())
     }
 }

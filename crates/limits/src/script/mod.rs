@@ -79,7 +79,8 @@ pub(crate) const ALL_MIXED: Script = batch!(
 /// The shortest text for the most usual call: on a token bucket.
 pub(crate) const GCRA: Script = Script::new("limit_gcra", include_str!("../lua/gcra.lua"))
     .with_time()
-    .with_body(gcra::run);
+    .with_body(gcra::run)
+    .with_numbers(gcra::run_numbers);
 /// The same for many calls.
 pub(crate) const GCRAS: Script = Script::new("limit_gcras", include_str!("../lua/gcras.lua"))
     .with_time()

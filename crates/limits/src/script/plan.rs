@@ -71,10 +71,14 @@ pub(super) fn malformed(what: &str) -> Error {
 
 /// Digits and nothing else, up to 16 of them; what is above 2^53 counts as 2^53.
 pub(crate) fn whole(text: &[u8]) -> Option<i64> {
-    if text.is_empty() || text.len() > 16 || !text.iter().all(u8::is_ascii_digit) {
+    if text.is_empty() || text.len() > 16 {
         return None;
     }
-    number(text).map(|number| number.min(MAX_EXACT))
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+    let number = text
+        .iter()
+        .try_fold(0, |number: i64, byte| Some(number * 10 + digit(byte)?));
+    number.map(|number| number.min(MAX_EXACT))
 }
 
 /// What a counter says that other programs read and may write: nothing below 0, and 2^53 at most. Whatever is no whole number is

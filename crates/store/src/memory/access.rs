@@ -25,12 +25,12 @@ pub(super) struct Target<'a> {
 
 /// One key of a table that is locked for changes.
 #[derive(Debug)]
-pub(super) struct Access<'a> {
-    pub(super) table: &'a mut Table,
-    pub(super) target: Target<'a>,
+pub(super) struct Access<'t, 'k> {
+    pub(super) table: &'t mut Table,
+    pub(super) target: Target<'k>,
 }
 
-impl<'a> Target<'a> {
+impl Target<'_> {
     pub(super) fn error(self, kind: ErrorKind) -> Error {
         Error::new(kind, self.operation).with_key(self.key)
     }
@@ -81,7 +81,7 @@ impl<'a> Target<'a> {
     }
 }
 
-impl Access<'_> {
+impl Access<'_, '_> {
     /// `SET`; answers whether the condition allowed it.
     pub(super) fn set(&mut self, value: Value, options: SetOptions) -> bool {
         if !self.target.allows(self.table, options.condition) {
@@ -174,8 +174,7 @@ impl Access<'_> {
 
     fn put(&mut self, value: Value, deadline: Deadline) {
         let target = self.target;
-        self.table
-            .put(Entry::new(target.hash, target.key.clone(), value, deadline));
+        self.table.put(target.hash, target.key, value, deadline);
     }
 
     fn deadline(&self) -> Deadline {

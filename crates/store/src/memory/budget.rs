@@ -59,9 +59,11 @@ impl Budget {
     pub(super) fn settle(&self, before: Costs, after: Costs, reserved: u64) {
         // Wrapping arithmetic: the difference may be negative, the sum never is.
         let difference = after.all.wrapping_sub(before.all).wrapping_sub(reserved);
-        self.used.fetch_add(difference, Relaxed);
-        self.evictable
-            .fetch_add(after.evictable.wrapping_sub(before.evictable), Relaxed);
+        enter(&self.used, difference);
+        enter(
+            &self.evictable,
+            after.evictable.wrapping_sub(before.evictable),
+        );
     }
 
     pub(super) fn is_exceeded(&self) -> bool {
@@ -73,5 +75,12 @@ impl Budget {
         let free = self.evictable.load(Relaxed).saturating_sub(spared);
         self.limit
             .is_none_or(|limit| self.used().saturating_sub(free) <= limit)
+    }
+}
+
+/// All writers of a store share the books. Most changes leave the costs as they are, and write nothing there.
+fn enter(book: &AtomicU64, difference: u64) {
+    if difference != 0 {
+        book.fetch_add(difference, Relaxed);
     }
 }

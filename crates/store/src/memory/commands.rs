@@ -10,7 +10,6 @@ use cachekit_keys::Key;
 use super::{
     access::{Access, Target, text},
     clock::{Deadline, Moment},
-    entry::Entry,
     keyspace::Keyspace,
     table::Table,
     value::Value,
@@ -80,8 +79,9 @@ impl Keyspace {
     /// Puts a value of another type than string under a key.
     pub(super) fn put_foreign(&self, key: &Key) {
         let (hash, now) = (self.hash(key), self.clock.now());
-        let entry = Entry::new(hash, key.clone(), Value::foreign(), Deadline::NEVER);
-        self.write(hash, now, 0, |table| table.put(entry));
+        self.write(hash, now, 0, |table| {
+            table.put(hash, key, Value::foreign(), Deadline::NEVER);
+        });
     }
 
     /// Deletes a key; answers whether it existed.
@@ -126,7 +126,7 @@ impl Keyspace {
         &self,
         target: Target<'_>,
         reserved: u64,
-        work: impl FnOnce(Access<'_>) -> R,
+        work: impl FnOnce(Access<'_, '_>) -> R,
     ) -> R {
         self.write(target.hash, target.now, reserved, |table| {
             work(Access { table, target })

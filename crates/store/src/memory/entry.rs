@@ -37,6 +37,13 @@ impl Entry {
         }
     }
 
+    /// Becomes a new entry of the same key.
+    pub(super) fn renew(&mut self, value: Value, deadline: Deadline) {
+        self.value = value;
+        self.deadline = deadline;
+        *self.heat.get_mut() = 1;
+    }
+
     pub(super) fn is_live(&self, now: Moment) -> bool {
         !self.deadline.has_come(now)
     }

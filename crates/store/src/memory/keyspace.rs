@@ -75,9 +75,8 @@ impl Keyspace {
 
     /// A look at the table that a hash belongs to, counted as a command.
     pub(super) fn read(&self, hash: u64) -> RwLockReadGuard<'_, Table> {
-        let shard = &self.shards[shard_of(hash)];
-        shard.commands.fetch_add(1, Relaxed);
-        shard.table.read()
+        self.count_command(shard_of(hash));
+        self.shards[shard_of(hash)].table.read()
     }
 
     /// A change of the table that a hash belongs to, counted as a command. Settles the `reserved` bytes
@@ -89,7 +88,7 @@ impl Keyspace {
         reserved: u64,
         work: impl FnOnce(&mut Table) -> R,
     ) -> R {
-        self.shards[shard_of(hash)].commands.fetch_add(1, Relaxed);
+        self.count_command(shard_of(hash));
         self.settled(shard_of(hash), reserved, |table| {
             let answer = work(table);
             self.tidy(table, now);
@@ -111,9 +110,9 @@ impl Keyspace {
         self.shards[shard].table.write()
     }
 
-    /// Counts a command that is not about one key.
-    pub(super) fn count_command(&self) {
-        self.shards[0].commands.fetch_add(1, Relaxed);
+    /// Counts a command in a shard: where its key lies, so that runs on other keys do not meet at the counter.
+    pub(super) fn count_command(&self, shard: usize) {
+        self.shards[shard].commands.fetch_add(1, Relaxed);
     }
 
     /// A change of one shard's table, entered in the budget.

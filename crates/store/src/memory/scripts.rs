@@ -1,11 +1,13 @@
 //! Batches of script runs: what is refused before anything runs, room in the budget, and the truth about failures.
 
+use cachekit_keys::Key;
+
 use super::{
     MemoryStore,
     store::all,
     transaction::{Effects, Run},
 };
-use crate::{Error, ErrorKind, Reply, Result, Script, ScriptBody, ScriptCall, ScriptEffect};
+use crate::{Error, ErrorKind, NumberBody, Reply, Result, Script, ScriptCall, ScriptEffect};
 
 impl MemoryStore {
     /// Runs a script for each call. All take place, as in a server's pipeline; then the first refusal is answered.
@@ -18,9 +20,17 @@ impl MemoryStore {
                 .with_detail("the script has no body in Rust")
         })?;
         if self.capabilities.clustered {
-            calls.iter().try_for_each(|call| check_slot(script, call))?;
+            calls
+                .iter()
+                .try_for_each(|call| check_slot(script, &call.keys))?;
         }
-        let answers = calls.iter().map(|call| self.run(script, body, call));
+        let run = |call: &ScriptCall| {
+            self.run(script, &call.keys, |run| body(run, &call.keys, &call.args))
+        };
+        if let [call] = calls {
+            return Ok(vec![run(call)?]);
+        }
+        let answers = calls.iter().map(run);
         if script.effect == ScriptEffect::ReadOnly {
             let answers: Vec<Result<Reply>> = answers.collect();
             return answers.into_iter().collect();
@@ -28,15 +38,35 @@ impl MemoryStore {
         all(answers)
     }
 
-    fn run(&self, script: &Script, body: ScriptBody, call: &ScriptCall) -> Result<Reply> {
-        self.keyspace.count_command();
+    /// Runs a script once by its body over numbers.
+    pub(super) fn run_number_body(
+        &self,
+        script: &Script,
+        body: NumberBody,
+        keys: &[Key],
+        args: &[i64],
+        reply: &mut [i64],
+    ) -> Result<usize> {
+        if self.capabilities.clustered {
+            check_slot(script, keys)?;
+        }
+        self.run(script, keys, |run| body(run, keys, args, reply))
+    }
+
+    fn run<R>(
+        &self,
+        script: &Script,
+        keys: &[Key],
+        body: impl FnOnce(&mut Run<'_>) -> Result<R>,
+    ) -> Result<R> {
         // How much a run is going to write is not known. As on a server, it starts where the budget is kept.
         if script.effect != ScriptEffect::ReadOnly && !self.keyspace.keep_budget() {
+            self.keyspace.count_command(0);
             return Err(Error::new(ErrorKind::OutOfMemory, script.name));
         }
         let max_value_size = self.capabilities.max_value_size;
-        let mut run = Run::begin(&self.keyspace, script.name, &call.keys, max_value_size);
-        let reply = body(&mut run, &call.keys, &call.args);
+        let mut run = Run::begin(&self.keyspace, script.name, keys, max_value_size);
+        let reply = body(&mut run);
         let Effects { wrote, messages } = run.end();
         self.keyspace.keep_budget();
         let applied = wrote || !messages.is_empty();
@@ -47,8 +77,8 @@ impl MemoryStore {
 }
 
 /// Refuses a call whose keys lie in several slots.
-fn check_slot(script: &Script, call: &ScriptCall) -> Result<()> {
-    let mut slots = call.keys.iter().map(|key| key.slot());
+fn check_slot(script: &Script, keys: &[Key]) -> Result<()> {
+    let mut slots = keys.iter().map(Key::slot);
     let first = slots.next();
     if slots.all(|slot| Some(slot) == first) {
         return Ok(());

@@ -386,6 +386,19 @@ impl Store for MemoryStore {
         self.run_calls(script, calls)
     }
 
+    /// As [`run_script`](Store::run_script) runs one call; `None` for a script without such a body.
+    fn run_numbers(
+        &self,
+        script: &Script,
+        keys: &[Key],
+        args: &[i64],
+        reply: &mut [i64],
+    ) -> Option<Result<usize>> {
+        let body = script.numbers?;
+        let answer = self.check_open(script.name);
+        Some(answer.and_then(|()| self.run_number_body(script, body, keys, args, reply)))
+    }
+
     /// Answers the number of subscriptions that got it.
     async fn publish(&self, channel: &Bytes, payload: Bytes) -> Result<u64> {
         self.check_open("publish")?;

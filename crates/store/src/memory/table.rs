@@ -7,7 +7,11 @@
 
 use cachekit_keys::Key;
 
-use super::{clock::Moment, entry::Entry};
+use super::{
+    clock::{Deadline, Moment},
+    entry::Entry,
+    value::Value,
+};
 
 /// Leading bits of a hash that choose the table (the shard); the table itself goes by the bits after them.
 pub(super) const SHARD_BITS: u32 = 6;
@@ -56,7 +60,65 @@ pub(super) struct Table {
     len: usize,
     cost: u64,
     evictable_cost: u64,
-    swept: usize,
+    sweep: Sweep,
+}
+
+/// Where the search for expired entries is, and from when on it is of any use.
+#[derive(Debug)]
+struct Sweep {
+    /// The bucket that was looked at last.
+    at: usize,
+    /// Buckets that the present round has still to look at.
+    left: usize,
+    /// No entry expires before it.
+    soonest: Deadline,
+    /// What is to be `soonest` after the round: of what it has met, and of what was written meanwhile.
+    next: Deadline,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self {
+            at: 0,
+            left: 0,
+            soonest: Deadline::NEVER,
+            next: Deadline::NEVER,
+        }
+    }
+}
+
+impl Sweep {
+    /// An entry has this deadline.
+    fn note(&mut self, deadline: Deadline) {
+        self.soonest = self.soonest.min(deadline);
+        self.next = self.next.min(deadline);
+    }
+
+    /// The next bucket to look at, unless nothing can have expired.
+    fn step(&mut self, now: Moment, buckets: usize) -> Option<usize> {
+        if !self.soonest.has_come(now) {
+            return None;
+        }
+        if self.left == 0 {
+            (self.left, self.next) = (buckets, Deadline::NEVER);
+        }
+        self.at = (self.at + 1) & (buckets - 1);
+        Some(self.at)
+    }
+
+    /// The bucket was looked at, and the first of those that are left in it expires then.
+    fn met(&mut self, soonest: Deadline) {
+        self.next = self.next.min(soonest);
+        self.left -= 1;
+        if self.left == 0 {
+            self.soonest = self.next;
+        }
+    }
+
+    /// The buckets are others now.
+    fn restart(&mut self) {
+        (self.at, self.left) = (0, 0);
+    }
 }
 
 impl Table {
@@ -79,14 +141,17 @@ impl Table {
         bucket.iter().find(|entry| is(entry, hash, key))
     }
 
-    /// Writes an entry, over the one with the same key if there is one.
-    pub(super) fn put(&mut self, entry: Entry) {
-        self.add_cost(&entry);
-        if let Some(old) = self.find_mut(entry.hash, &entry.key) {
-            let old = std::mem::replace(old, entry);
-            self.subtract_cost(&old);
+    /// Writes a value, over that of the same key if there is one; the key that is there stays.
+    pub(super) fn put(&mut self, hash: u64, key: &Key, value: Value, deadline: Deadline) {
+        if let Some(entry) = self.find_mut(hash, key) {
+            let before = charge(entry);
+            entry.renew(value, deadline);
+            let after = charge(entry);
+            self.enter(before, after, deadline);
             return;
         }
+        let entry = Entry::new(hash, key.clone(), value, deadline);
+        self.enter((0, 0), charge(&entry), deadline);
         self.grow_if_full();
         self.len += 1;
         self.push(entry);
@@ -113,11 +178,10 @@ impl Table {
         work: impl FnOnce(&mut Entry) -> R,
     ) -> Option<R> {
         let entry = self.find_mut(hash, key)?;
-        let before = (entry.cost(), entry.evictable_cost());
+        let before = charge(entry);
         let answer = work(entry);
-        let after = (entry.cost(), entry.evictable_cost());
-        self.cost = self.cost - before.0 + after.0;
-        self.evictable_cost = self.evictable_cost - before.1 + after.1;
+        let (after, deadline) = (charge(entry), entry.deadline);
+        self.enter(before, after, deadline);
         Some(answer)
     }
 
@@ -144,11 +208,15 @@ impl Table {
     /// Removes what has expired from the next few buckets, and gives memory back where most are empty.
     ///
     /// Called with every write, it bounds the garbage: a table is swept once while as many writes reach it
-    /// as it has buckets, divided by `buckets`.
+    /// as it has buckets, divided by `buckets`. Where nothing can have expired yet, no bucket is looked at.
     pub(super) fn sweep(&mut self, now: Moment, buckets: usize) {
         for _ in 0..buckets.min(self.buckets.len()) {
-            self.swept = (self.swept + 1) & (self.buckets.len() - 1);
-            self.prune_bucket(self.swept, |entry| !entry.is_live(now));
+            let Some(index) = self.sweep.step(now, self.buckets.len()) else {
+                break;
+            };
+            self.prune_bucket(index, |entry| !entry.is_live(now));
+            let deadlines = self.buckets[index].iter().map(|entry| entry.deadline);
+            self.sweep.met(deadlines.min().unwrap_or(Deadline::NEVER));
         }
         if self.buckets.len() > SPARSE && self.len * SPARSE < self.buckets.len() {
             self.resize(self.buckets.len() / 2);
@@ -186,7 +254,7 @@ impl Table {
     fn resize(&mut self, buckets: usize) {
         let old = std::mem::take(&mut self.buckets);
         self.buckets.resize_with(buckets, Vec::new);
-        self.swept = 0;
+        self.sweep.restart();
         for entry in old.into_iter().flatten() {
             self.push(entry);
         }
@@ -218,15 +286,24 @@ impl Table {
             .unwrap_or(0) as usize
     }
 
-    fn add_cost(&mut self, entry: &Entry) {
-        self.cost += entry.cost();
-        self.evictable_cost += entry.evictable_cost();
+    /// Enters a change of one entry, which has this deadline now.
+    fn enter(&mut self, before: Charge, after: Charge, deadline: Deadline) {
+        self.cost = self.cost - before.0 + after.0;
+        self.evictable_cost = self.evictable_cost - before.1 + after.1;
+        self.sweep.note(deadline);
     }
 
     fn subtract_cost(&mut self, entry: &Entry) {
         self.cost -= entry.cost();
         self.evictable_cost -= entry.evictable_cost();
     }
+}
+
+/// What an entry costs, and how much of that can be evicted.
+type Charge = (u64, u64);
+
+fn charge(entry: &Entry) -> Charge {
+    (entry.cost(), entry.evictable_cost())
 }
 
 fn is(entry: &Entry, hash: u64, key: &Key) -> bool {

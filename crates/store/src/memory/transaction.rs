@@ -38,35 +38,44 @@ pub(super) struct Effects {
 }
 
 impl<'a> Run<'a> {
-    /// Waits for the locks of `keys`, and reads both clocks.
+    /// Waits for the locks of `keys`, and reads both clocks, at one moment.
+    #[inline]
     pub(super) fn begin(
         keyspace: &'a Keyspace,
         script: &'static str,
         keys: &'a [Key],
         max_value_size: usize,
     ) -> Self {
+        let locked = Locked::new(keyspace, keys);
         Self {
-            locked: Locked::new(keyspace, keys),
             script,
             max_value_size,
-            now: keyspace.clock.wall_micros(),
+            now: keyspace.clock.wall_micros(locked.now()),
+            locked,
             effects: Effects::default(),
         }
     }
 
     /// Frees the locks.
+    #[inline]
     pub(super) fn end(self) -> Effects {
         self.effects
     }
 
-    fn at<'s>(&'s mut self, key: &'s Key) -> Result<Access<'s>> {
+    fn at<'s, 'k>(&'s mut self, key: &'k Key) -> Result<Access<'s, 'k>> {
         self.locked.access(key, self.script)
     }
 
     /// Reads a collection of type `C`.
-    fn read<'s, C: super::value::Typed>(&'s mut self, key: &'s Key) -> Result<Option<&'s C>> {
+    fn read<C: super::value::Typed>(&mut self, key: &Key) -> Result<Option<&C>> {
         let Access { table, target } = self.at(key)?;
         target.collection(table)
+    }
+
+    fn write(&mut self, key: &Key, value: Value, options: SetOptions) -> Result<bool> {
+        let written = self.at(key)?.set(value, options);
+        self.note(written);
+        Ok(written)
     }
 
     fn note(&mut self, wrote: bool) {
@@ -110,11 +119,19 @@ impl Transaction for Run<'_> {
         Ok(target.text(table)?.map(|(value, _)| value.clone()))
     }
 
+    fn look(&mut self, key: &Key) -> Result<Option<&[u8]>> {
+        let Access { table, target } = self.at(key)?;
+        Ok(target.text(table)?.map(|(value, _)| &value[..]))
+    }
+
     fn set(&mut self, key: &Key, value: Bytes, options: SetOptions) -> Result<bool> {
         self.check_size(key, &value)?;
-        let written = self.at(key)?.set(Value::text(value), options);
-        self.note(written);
-        Ok(written)
+        self.write(key, Value::text(value), options)
+    }
+
+    fn set_copy(&mut self, key: &Key, value: &[u8], options: SetOptions) -> Result<bool> {
+        self.check_size(key, value)?;
+        self.write(key, Value::copy_of(value), options)
     }
 
     fn incrby(&mut self, key: &Key, by: i64) -> Result<i64> {

@@ -54,6 +54,8 @@ pub struct Script {
     pub lua: &'static str,
     /// The same procedure in Rust.
     pub body: Option<ScriptBody>,
+    /// The same procedure in Rust over numbers.
+    pub numbers: Option<NumberBody>,
     /// Whether the text uses `now`.
     pub needs_time: bool,
     /// What a repetition does.
@@ -66,6 +68,10 @@ pub struct Script {
 
 /// The Rust twin of a script's Lua text: keys and arguments as in the call, the reply as Lua would give it.
 pub type ScriptBody = fn(&mut dyn Transaction, &[Key], &[Bytes]) -> Result<Reply>;
+
+/// A [`ScriptBody`] for calls whose arguments are whole numbers, and whose reply is an array of them. It writes its reply to
+/// the front of the last argument, and answers how long it is; where the room is too small, that is an error.
+pub type NumberBody = fn(&mut dyn Transaction, &[Key], &[i64], &mut [i64]) -> Result<usize>;
 
 /// What running a script again does, which decides whether a lost answer may be followed by another attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +105,7 @@ local function int(n) return string.format('%.0f', n) end
             name,
             lua,
             body: None,
+            numbers: None,
             needs_time: false,
             effect: ScriptEffect::Mutates,
             plan: None,
@@ -113,6 +120,34 @@ local function int(n) return string.format('%.0f', n) end
     #[must_use]
     pub const fn with_body(mut self, body: ScriptBody) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Adds the same procedure over numbers, for callers that [ask so](crate::Store::run_numbers). The [body](Self::with_body)
+    /// stays, for all others.
+    ///
+    /// # Examples
+    /// ```
+    /// use bytes::Bytes;
+    /// use cachekit_keys::Key;
+    /// use cachekit_store::{MemoryStore, Result, Script, Store, Transaction};
+    ///
+    /// const ADD: Script = Script::new("add", "return { redis.call('INCRBY', KEYS[1], ARGV[1]) }").with_numbers(add);
+    ///
+    /// fn add(tx: &mut dyn Transaction, keys: &[Key], args: &[i64], reply: &mut [i64]) -> Result<usize> {
+    ///     reply[0] = tx.incrby(&keys[0], args[0])?;
+    ///     Ok(1)
+    /// }
+    ///
+    /// # fn main() -> Result<()> {
+    /// let (store, mut reply) = (MemoryStore::new(), [0; 1]);
+    /// let answered = store.run_numbers(&ADD, &[Key::from_raw("k")?], &[5], &mut reply);
+    /// assert_eq!((answered.transpose()?, reply), (Some(1), [5]));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub const fn with_numbers(mut self, body: NumberBody) -> Self {
+        self.numbers = Some(body);
         self
     }
 

@@ -35,8 +35,14 @@ pub trait Transaction {
 
     /// `GET`
     fn get(&mut self, key: &Key) -> Result<Option<Bytes>>;
+    /// `GET` of bytes that are only looked at, where they lie: the cheaper way to what is short.
+    fn look(&mut self, key: &Key) -> Result<Option<&[u8]>>;
     /// `SET` with its options: whether it was carried out. Overwrites any type.
     fn set(&mut self, key: &Key, value: Bytes, options: SetOptions) -> Result<bool>;
+    /// `SET` of bytes that the store copies, which for what is short is cheaper than to make [`Bytes`] of it first.
+    fn set_copy(&mut self, key: &Key, value: &[u8], options: SetOptions) -> Result<bool> {
+        self.set(key, Bytes::copy_from_slice(value), options)
+    }
     /// `INCRBY`: the new value; the TTL is kept, a new key has none.
     fn incrby(&mut self, key: &Key, by: i64) -> Result<i64>;
 

@@ -121,6 +121,17 @@ impl Store for Namespaced {
         answer.map_err(|error| own_error(error, keys.zip(below)))
     }
 
+    /// Calls go by [`run_script`](Store::run_script), which puts the namespace before their keys.
+    fn run_numbers(
+        &self,
+        _script: &Script,
+        _keys: &[Key],
+        _args: &[i64],
+        _reply: &mut [i64],
+    ) -> Option<Result<usize>> {
+        None
+    }
+
     async fn publish(&self, channel: &Bytes, payload: Bytes) -> Result<u64> {
         let below = self.names.channel(channel);
         let below = below.map_err(|reason| refused("publish", &reason))?;

@@ -91,6 +91,17 @@ impl Store for Retry {
             .await
     }
 
+    /// Calls go by [`run_script`](Store::run_script), which is repeated.
+    fn run_numbers(
+        &self,
+        _script: &Script,
+        _keys: &[Key],
+        _args: &[i64],
+        _reply: &mut [i64],
+    ) -> Option<Result<usize>> {
+        None
+    }
+
     async fn publish(&self, channel: &Bytes, payload: Bytes) -> Result<u64> {
         let call = Call::write("publish", Names::Channel(channel));
         self.around(call, || self.inner.publish(channel, payload.clone()))

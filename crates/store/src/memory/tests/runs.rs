@@ -70,7 +70,9 @@ async fn every_method_refuses_an_undeclared_key() {
             tx.pttl(&other).is_err(),
             tx.pexpire(&other, ExpireChange::Never).is_err(),
             tx.get(&other).is_err(),
+            tx.look(&other).is_err(),
             tx.set(&other, Bytes::new(), volatile()).is_err(),
+            tx.set_copy(&other, b"", volatile()).is_err(),
             tx.incrby(&other, 1).is_err(),
             tx.hget(&other, b"").is_err(),
             tx.hgetall(&other).is_err(),
@@ -87,7 +89,7 @@ async fn every_method_refuses_an_undeclared_key() {
             tx.zrange_by_score(&other, all, 1).is_err(),
             tx.zremrange_by_score(&other, all).is_err(),
         ];
-        assert_eq!(refusals, [true; 21]);
+        assert_eq!(refusals, [true; 23]);
         Ok(Reply::Nil)
     }
     let store = MemoryStore::new();
@@ -166,6 +168,7 @@ async fn what_is_too_large_is_refused_wherever_it_is_written() {
         let small = || Bytes::from_static(b"s");
         let refusals = [
             tx.set(key, large.clone(), volatile()).map(drop),
+            tx.set_copy(key, &large, volatile()).map(drop),
             tx.hset(key, &[(small(), small()), (small(), large.clone())])
                 .map(drop),
             tx.hset(key, &[(large.clone(), small())]).map(drop),
@@ -374,6 +377,102 @@ async fn a_body_that_panics_leaves_no_lock_held_and_the_books_level() {
     assert!(used(&store).await > 100_000, "what it wrote stays");
     assert_eq!(store.delete(&keys).await.unwrap(), 100);
     assert_eq!(used(&store).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn now_follows_a_wall_clock_before_the_epoch_and_centuries_after_it() {
+    let store = MemoryStore::new();
+    let at = async || match run(&store, now, &[]).await.unwrap() {
+        Reply::Array(parts) => match parts[0] {
+            Reply::Integer(now) => now,
+            _ => -1,
+        },
+        _ => -1,
+    };
+    store.set_wall_clock(SystemTime::UNIX_EPOCH - Duration::from_secs(10));
+    assert_eq!(at().await, 0);
+    advance(Duration::from_secs(15)).await;
+    assert_eq!(at().await, 5_000_000);
+    let centuries = Duration::from_secs(600 * 365 * 86_400);
+    store.set_wall_clock(SystemTime::UNIX_EPOCH + centuries);
+    advance(Duration::from_micros(3)).await;
+    assert_eq!(at().await, 18_921_600_000_000_003);
+    // The nanoseconds of the start fit into a word, those of now do not.
+    store.set_wall_clock(SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::MAX - 1_000));
+    advance(Duration::from_micros(2)).await;
+    assert_eq!(at().await, 18_446_744_073_709_552);
+}
+
+#[tokio::test]
+async fn looking_and_copying_are_getting_and_setting() {
+    fn body(tx: &mut dyn Transaction, keys: &[Key], _: &[Bytes]) -> Result<Reply> {
+        let key = &keys[0];
+        assert_eq!(tx.look(key)?, None);
+        let once = forever().with_condition(crate::Condition::IfAbsent);
+        assert!(tx.set_copy(key, b"first", once)?);
+        assert!(!tx.set_copy(key, b"second", once)?);
+        assert_eq!(tx.look(key)?, Some(&b"first"[..]));
+        assert!(tx.set_copy(key, b"third", volatile())?);
+        assert_eq!(tx.get(key)?.as_deref(), Some(&b"third"[..]));
+        assert!(matches!(tx.pttl(key)?, KeyExpiry::In(_)));
+        tx.del(key)?;
+        tx.hset(key, &[(Bytes::new(), Bytes::new())])?;
+        assert_eq!(tx.look(key).unwrap_err().kind(), ErrorKind::WrongType);
+        tx.set_copy(key, b"fourth", forever()).map(|_| Reply::Nil)
+    }
+    let store = MemoryStore::new();
+    run(&store, body, &[key("a")]).await.unwrap();
+    assert_eq!(
+        store.get(&key("a")).await.unwrap().as_deref(),
+        Some(&b"fourth"[..])
+    );
+    assert_level(&store);
+}
+
+/// Adds its second number to each key, and answers the sums.
+const ADD: Script = Script::new("add", "").with_numbers(|tx, keys, args, reply| {
+    for (key, sum) in keys.iter().zip(&mut *reply) {
+        *sum = tx.incrby(key, args[1])?;
+    }
+    match keys.len() <= reply.len() {
+        true => Ok(keys.len()),
+        false => Err(Error::new(ErrorKind::Unexpected, "add")),
+    }
+});
+
+#[tokio::test]
+async fn numbers_are_run_at_once_as_one_command() {
+    let store = MemoryStore::new();
+    let (keys, mut reply) = ([key("a"), key("b"), key("a")], [0; 4]);
+    let len = store.run_numbers(&ADD, &keys, &[0, 5], &mut reply);
+    assert_eq!((len.unwrap().unwrap(), reply), (3, [5, 5, 10, 0]));
+    assert_eq!(store.server_facts().await.unwrap().total_commands, 1);
+    assert_level(&store);
+    let text_only = script(now);
+    assert!(store.run_numbers(&text_only, &[], &[], &mut []).is_none());
+}
+
+#[tokio::test]
+async fn numbers_meet_the_refusals_of_every_run() {
+    let run = |store: &MemoryStore, keys: &[Key]| {
+        let answer = store.run_numbers(&ADD, keys, &[0, 1], &mut [0; 1]);
+        answer.unwrap().unwrap_err()
+    };
+    let store = MemoryStore::new();
+    let error = run(&store, &[key("a"), key("b")]);
+    assert_eq!(
+        (error.kind(), error.may_have_applied()),
+        (ErrorKind::Unexpected, true)
+    );
+    store.close().await;
+    assert_eq!(run(&store, &[key("a")]).kind(), ErrorKind::Closed);
+    let clustered = MemoryStore::builder().clustered(true).build();
+    let error = run(&clustered, &[key("a"), key("b")]);
+    assert_eq!(
+        (error.kind(), error.may_have_applied()),
+        (ErrorKind::CrossSlot, false)
+    );
+    assert_eq!(used(&clustered).await, 0);
 }
 
 #[tokio::test]

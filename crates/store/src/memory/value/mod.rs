@@ -44,6 +44,11 @@ impl Value {
         Self::Text(detached(bytes))
     }
 
+    /// A byte string of its own.
+    pub(super) fn copy_of(bytes: &[u8]) -> Self {
+        Self::Text(Bytes::copy_from_slice(bytes))
+    }
+
     pub(super) fn foreign() -> Self {
         Self::Other(Box::new(Collection::Foreign))
     }
