@@ -97,6 +97,13 @@ impl Heard {
     }
 }
 
+/// When the store was asked, and how many changes of the subject had been heard of by then.
+#[derive(Clone, Copy)]
+pub(super) struct Asking {
+    changes: u64,
+    at: Instant,
+}
+
 impl Denials {
     pub(super) fn new(capacity: usize, longest: Duration) -> Self {
         let known = Known {
@@ -115,8 +122,15 @@ impl Denials {
         Heard(Arc::downgrade(&self.known))
     }
 
-    /// How many changes of the subject were heard of, to be told when a denial is [remembered](Self::remember).
-    pub(super) fn changes(&self, subject: &UserId) -> u64 {
+    /// To be called before the store is asked, and to be told when a denial is [remembered](Self::remember).
+    pub(super) fn asking(&self, subject: &UserId) -> Asking {
+        Asking {
+            changes: self.changes(subject),
+            at: Instant::now(),
+        }
+    }
+
+    fn changes(&self, subject: &UserId) -> u64 {
         self.known.part(subject).load(Ordering::Relaxed)
     }
 
@@ -135,14 +149,15 @@ impl Denials {
         None
     }
 
-    /// Remembers a denial, unless the subject has changed since there were so many `changes`: the decision may be older.
-    pub(super) fn remember(&self, subject: &UserId, decision: &Decision, changes: u64) {
+    /// Remembers a denial, unless the subject has changed since the store was asked: the decision may be older. Its time is
+    /// counted from then as well, as the answer may have been long on its way.
+    pub(super) fn remember(&self, subject: &UserId, decision: &Decision, asking: Asking) {
         let Some(wait) = decision.retry_after().filter(|wait| !wait.is_zero()) else {
             return;
         };
-        let since = Instant::now();
+        let since = asking.at;
         let mut known = self.known.denials.write();
-        if self.changes(subject) != changes {
+        if self.changes(subject) != asking.changes {
             return;
         }
         if known.len() >= self.capacity && !known.contains_key(subject) {
@@ -197,17 +212,17 @@ mod tests {
         let denial = limiter.check(&subject, 1).await.unwrap();
 
         let denials = Denials::new(10, Duration::from_secs(60));
-        let changes = denials.changes(&subject);
+        let asking = denials.asking(&subject);
         denials.heard().forget(&subject);
-        denials.remember(&subject, &denial, changes);
+        denials.remember(&subject, &denial, asking);
         assert!(denials.find(&subject, 1).is_none());
-        denials.remember(&subject, &denial, denials.changes(&subject));
+        denials.remember(&subject, &denial, denials.asking(&subject));
         assert!(denials.find(&subject, 1).is_some());
 
-        let changes = denials.changes(&subject);
+        let asking = denials.asking(&subject);
         denials.heard().forget_all();
         assert!(denials.find(&subject, 1).is_none());
-        denials.remember(&subject, &denial, changes);
+        denials.remember(&subject, &denial, asking);
         assert!(denials.find(&subject, 1).is_none());
         let heard = denials.heard();
         drop(denials);
@@ -223,7 +238,7 @@ mod tests {
         let denial = limiter.check(&subject, 1).await.unwrap();
 
         let denials = Denials::new(10, Duration::from_secs(60));
-        denials.remember(&subject, &denial, denials.changes(&subject));
+        denials.remember(&subject, &denial, denials.asking(&subject));
         tokio::time::advance(Duration::from_secs(4)).await;
         assert!(denials.find(&subject, 2).is_none()); // another cost
         let found = denials.find(&subject, 1).unwrap();
@@ -231,5 +246,24 @@ mod tests {
         tokio::time::advance(Duration::from_secs(6)).await;
         assert!(denials.find(&subject, 1).is_none());
         assert!(denials.known.denials.read().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_denial_is_as_old_as_the_question_was() {
+        let limit = Limit::token_bucket(1, Duration::from_secs(10)).unwrap();
+        let limiter = Limiter::new(Arc::new(MemoryStore::new()), KeySchema::plain(), limit);
+        let subject = UserId::new("user123").unwrap();
+        assert!(limiter.check(&subject, 1).await.unwrap().is_allowed());
+
+        let denials = Denials::new(10, Duration::from_secs(60));
+        let asking = denials.asking(&subject);
+        let denial = limiter.check(&subject, 1).await.unwrap();
+        // So long the answer is on its way.
+        tokio::time::advance(Duration::from_secs(3)).await;
+        denials.remember(&subject, &denial, asking);
+        let found = denials.find(&subject, 1).unwrap();
+        assert_eq!(found.retry_after(), Some(Duration::from_secs(7)));
+        tokio::time::advance(Duration::from_secs(7)).await;
+        assert!(denials.find(&subject, 1).is_none());
     }
 }

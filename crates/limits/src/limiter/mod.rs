@@ -300,15 +300,15 @@ impl Limiter {
             decision.shadow = inner.shadow;
             return Ok(decision);
         }
-        let changes = denials.map_or(0, |denials| denials.changes(subject));
+        let asking = denials.map(|denials| (denials, denials.asking(subject)));
         let decided = match self.decide_at_once(subject, op, cost, need) {
             Some(decided) => decided,
             None => self.decide_here(subject, op, cost, need).await,
         };
         let mut decision = match decided {
             Ok(decision) => {
-                if let Some(denials) = denials.filter(|_| !decision.allowed) {
-                    denials.remember(subject, &decision, changes);
+                if let Some((denials, asking)) = asking.filter(|_| !decision.allowed) {
+                    denials.remember(subject, &decision, asking);
                 }
                 decision
             }
@@ -333,7 +333,7 @@ impl Limiter {
         need: u64,
     ) -> Option<Result<Decision>> {
         let inner = &self.inner;
-        if op != Op::Take || cost != need || inner.leases.is_some() || inner.coalescer.is_some() {
+        if op != Op::Take || cost != need || inner.leases.is_some() || inner.checks.is_some() {
             return None;
         }
         let charged = self.ask_numbers(subject, cost).transpose()?;
