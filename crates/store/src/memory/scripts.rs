@@ -31,7 +31,8 @@ impl MemoryStore {
     fn run(&self, script: &Script, body: ScriptBody, call: &ScriptCall) -> Result<Reply> {
         self.keyspace.count_command();
         // How much a run is going to write is not known. As on a server, it starts where the budget is kept.
-        if script.effect != ScriptEffect::ReadOnly && !self.keyspace.keep_budget() {
+        let needs_room = script.effect != ScriptEffect::ReadOnly && !script.starts_when_full;
+        if needs_room && !self.keyspace.keep_budget() {
             return Err(Error::new(ErrorKind::OutOfMemory, script.name));
         }
         let max_value_size = self.capabilities.max_value_size;
