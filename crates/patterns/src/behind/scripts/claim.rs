@@ -20,9 +20,13 @@ use crate::{
 ///
 /// `KEYS`: `due`, `held`, `waiting`, `dead`. `ARGV`: how many at most, for how long they are claimed, the window, the longest
 /// time for which anything is held, all in milliseconds, and `1` to take what is not due yet too.
-pub(in crate::behind) const CLAIM: Script = Script::new("write_claim", include_str!("claim.lua"))
-    .with_body(claim)
-    .with_time();
+pub(in crate::behind) const CLAIM: Script = Script::new(
+    "write_claim",
+    concat!(include_str!("full.lua"), include_str!("claim.lua")),
+)
+.with_body(claim)
+.with_time()
+.with_start_when_full();
 
 /// Counts an attempt of each write, and answers them: 0 for one that is left for later, as the bytes of those before it are too
 /// many, and nothing for one that does not exist.
@@ -30,9 +34,14 @@ pub(in crate::behind) const CLAIM: Script = Script::new("write_claim", include_s
 /// `KEYS`: unpersisted writes. `ARGV`: how many bytes they may have together; the first one may have more.
 pub(in crate::behind) const BEGIN: Script = Script::new(
     "write_begin",
-    concat!(include_str!("whole.lua"), include_str!("begin.lua")),
+    concat!(
+        include_str!("full.lua"),
+        include_str!("whole.lua"),
+        include_str!("begin.lua")
+    ),
 )
-.with_body(begin);
+.with_body(begin)
+.with_start_when_full();
 
 struct Claiming<'a> {
     due: &'a Key,

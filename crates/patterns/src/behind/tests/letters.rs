@@ -119,6 +119,9 @@ async fn a_write_during_the_last_attempt_is_not_given_up_with_it() {
     writes.put(&key("a"), &text("new")).await.unwrap();
     assert_eq!(round.await.unwrap().unwrap().dead_letters, 0);
     bed.refuse_no_more();
+    // It is not tried at once, as one that is refused all the time would be.
+    assert!(worker.drain(seconds(5)).await.unwrap().is_empty());
+    pass(super::support::millis(201)).await;
     worker.drain(seconds(5)).await.unwrap();
     assert_eq!(bed.row(&key("a")), Some(text("new")));
     assert_eq!(writes.backlog().await.unwrap().dead_letters, 0);
