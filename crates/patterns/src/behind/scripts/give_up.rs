@@ -30,8 +30,8 @@ pub(in crate::behind) const GIVE_UP: Script = Script::new(
 .with_time()
 .with_start_when_full();
 
-/// Puts a dead letter back into the queue, due at once, and removes what is cached. Answers 1; 2 where a newer write is in the queue, and
-/// the letter was dropped; 0 where there is none.
+/// Puts a dead letter back into the queue, due at once, and removes what is cached. Answers 1; 2 where a newer write is in the queue, with
+/// which the letter goes; 0 where there is none.
 ///
 /// `KEYS`: the key, its lease, its unpersisted write, its dead letter, `due`, `dead`. `ARGV`: the member.
 pub(in crate::behind) const REPLAY: Script = Script::new(
@@ -112,8 +112,6 @@ fn replay(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Repl
         return Ok(Reply::Integer(0));
     };
     if tx.exists(write)? {
-        tx.del(letter)?;
-        take_out(tx, dead, member)?;
         return Ok(Reply::Integer(2));
     }
     let now = now_ms(tx);

@@ -308,7 +308,11 @@ impl Play<'_> {
             19 => (
                 LETTERS,
                 vec![dead],
-                Self::args(["0".to_owned(), "2".to_owned()]),
+                Self::args([
+                    "0".to_owned(),
+                    self.of(&["1700000000000", "9007199254740991"]).to_owned(),
+                    "2".to_owned(),
+                ]),
             ),
             20 => {
                 let since = self.claimed.at.to_string();
