@@ -8,6 +8,7 @@ use cachekit_store::{Reply, Result, Script, ScriptCall};
 
 use super::{
     barrier::member_key,
+    companion::REASON,
     queue::{Queue, ShardKeys, letter_of, millis, parts, signed, unsigned, write_of},
     scripts::{ACK, BEGIN, CLAIM, GIVE_UP, RETRY},
     slots::{Later, TakenSlots},
@@ -16,9 +17,6 @@ use crate::{
     index::{BATCH, number, unexpected},
     lease::lease_of,
 };
-
-/// How long the reason of a dead letter may be.
-const REASON: usize = 512;
 
 /// What one look brought.
 pub(super) struct Look {
