@@ -16,7 +16,7 @@ pub(crate) mod sqlite;
 
 use std::{env, fs, time::Duration};
 
-use cachekit_testkit::server::{Kind, Server};
+use cachekit_testkit::server::{ClusterServer, Kind, Server};
 use tokio::time::{Instant, sleep};
 
 use self::{
@@ -42,7 +42,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(server: &Server, name: &str) -> Self {
+    fn new(url: String, name: &str) -> Self {
         let seed = number("CACHEKIT_CRASH_SEED").unwrap_or_else(|| fastrand::u64(..));
         println!("{name}: seed {seed}");
         let namespace = format!("crash{:016x}", fastrand::u64(..));
@@ -50,7 +50,7 @@ impl Run {
         fs::create_dir_all(&folder).unwrap();
         Self {
             bed: Bed {
-                url: server.url(),
+                url,
                 namespace,
                 folder,
             },
@@ -149,12 +149,15 @@ async fn server() -> Option<Server> {
     Server::start_with(Kind::Redis7, &DURABLE).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn writers_and_workers_that_are_killed_lose_nothing_and_bring_nothing_back() {
-    let Some(server) = server().await else { return };
-    let mut run = Run::new(&server, "writers and workers are killed");
+/// Three primaries without replicas.
+async fn cluster() -> Option<ClusterServer> {
+    let cluster = ClusterServer::start_with(Kind::Redis7, 3, 0, &DURABLE).await;
+    cluster.unwrap()
+}
+
+/// Kills a writer or a worker, again and again.
+async fn kill_writers_and_workers(run: &mut Run, kills: u64) {
     let (mut writer, mut worker) = (run.writer(), run.bed.start(Role::Worker));
-    let kills = kills();
     for kill in 1..=kills {
         run.wait(20..250).await;
         // A worker has to come up before there is anything to be interrupted.
@@ -177,11 +180,54 @@ async fn writers_and_workers_that_are_killed_lose_nothing_and_bring_nothing_back
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn writers_and_workers_that_are_killed_lose_nothing_and_bring_nothing_back() {
+    let Some(server) = server().await else { return };
+    let mut run = Run::new(server.url(), "writers and workers are killed");
+    kill_writers_and_workers(&mut run, kills()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_cluster_writers_and_workers_that_are_killed_lose_nothing_either() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let mut run = Run::new(cluster.url(), "writers and workers of a cluster are killed");
+    kill_writers_and_workers(&mut run, (kills() / 2).max(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_of_a_cluster_that_is_killed_with_its_append_only_file_loses_nothing_either() {
+    let Some(mut cluster) = cluster().await else {
+        return;
+    };
+    let mut run = Run::new(cluster.url(), "a primary of a cluster is killed");
+    let (mut writer, mut worker) = (run.writer(), run.bed.start(Role::Worker));
+    let kills = (kills() / 20).max(3);
+    for kill in 1..=kills {
+        run.wait(300..1_500).await;
+        let node = run.random.usize(..cluster.node_count());
+        cluster.kill(node).await.unwrap();
+        run.wait(0..500).await;
+        cluster.restart(node).await.unwrap();
+        cluster.wait_until_ok().await.unwrap();
+        run.wait(300..900).await;
+        if kill % 3 == 0 || kill == kills {
+            writer.kill();
+            run.compare(&format!("after {kill} kills of a primary"))
+                .await;
+            writer = run.writer();
+        }
+    }
+    run.wrote_enough();
+    assert!(worker.is_running(), "the worker ended by itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_with_its_append_only_file_loses_nothing_either() {
     let Some(mut server) = server().await else {
         return;
     };
-    let mut run = Run::new(&server, "the server is killed");
+    let mut run = Run::new(server.url(), "the server is killed");
     let (mut writer, mut worker) = (run.writer(), run.bed.start(Role::Worker));
     let kills = (kills() / 10).max(2);
     for kill in 1..=kills {
@@ -214,7 +260,7 @@ async fn a_server_that_is_killed_with_its_append_only_file_loses_nothing_either(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_frozen_beyond_its_claim_changes_nothing_when_it_is_thawed() {
     let Some(server) = server().await else { return };
-    let mut run = Run::new(&server, "a worker is frozen");
+    let mut run = Run::new(server.url(), "a worker is frozen");
     run.may_be_late = true;
     let mut writer = run.writer();
     // One that is in the midst of a call of its sink at most times.

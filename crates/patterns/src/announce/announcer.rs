@@ -19,7 +19,7 @@ pub enum Announce {
     /// What clears many entries: by owner, tag or pattern. Removals of single keys are not; the default.
     #[default]
     Clearings,
-    /// Removals of single keys too.
+    /// Removals of single keys too, and deletions through the cache. A value that is written takes an older one's place without a word.
     Everything,
 }
 

@@ -140,6 +140,44 @@ async fn removals_are_announced_only_where_that_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn deletions_through_the_cache_are_announced_when_the_database_has_them() {
+    let store = Arc::new(MemoryStore::new());
+    let announcer = announcer_of(&store, Announce::Everything);
+    let levels = levels_of(store, &announcer);
+    let mut announcements = levels.invalidation().announcements().await.unwrap();
+    let cache = levels.cache::<ProjectKey, u32>().build().unwrap();
+    let key = ProjectKey::file_tree(project());
+    let done = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&done);
+    let slow = move || {
+        let done = Arc::clone(&counted);
+        async move {
+            sleep(Duration::from_secs(1)).await;
+            done.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(())
+        }
+    };
+    // Its caller goes away in the middle.
+    let deleting = cache.delete_through(&key, slow.clone());
+    let _ = tokio::time::timeout(Duration::from_millis(500), deleting).await;
+    assert_eq!(heard(&announcer, &mut announcements).await, []);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(done.load(Ordering::Relaxed), 1);
+    let stored = Key::from_raw("project:proj456:file_tree").unwrap();
+    let expected = Cleared::Keys(vec![stored]);
+    let found = heard(&announcer, &mut announcements).await;
+    assert_eq!(found.first(), Some(&expected));
+
+    let project = levels.project(&project());
+    let written = project.delete_through("file_tree", slow.clone());
+    assert!(written.await.unwrap().is_settled());
+    assert_eq!(heard(&announcer, &mut announcements).await, [expected]);
+    let written = cache.write_through(&key, &1, slow).await;
+    assert!(written.unwrap().is_settled());
+    assert_eq!(heard(&announcer, &mut announcements).await, []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_announcement_is_an_event_that_other_languages_read() {
     let store = Arc::new(MemoryStore::new());
     let schema = KeySchema::plain().with_namespace(Namespace::new("staging").unwrap());

@@ -204,16 +204,17 @@ impl Queue {
         Ok(count)
     }
 
-    /// A script's arguments pass the check of the store's own writes.
+    /// A script's arguments pass the check of the store's own writes. What is accepted has to fit as a dead letter, too.
     fn check_size(&self, item: &Accepting) -> Result<()> {
         let (size, most) = (
-            item.write.value.len() + super::companion::HEAD,
+            item.write.value.len() + super::companion::BESIDES,
             self.store.capabilities().max_value_size,
         );
         if size <= most {
             return Ok(());
         }
-        let detail = format!("{size} bytes with the header, at most {most} are allowed");
+        let detail =
+            format!("{size} bytes with what is kept beside it, at most {most} are allowed");
         Err(Error::new(ErrorKind::TooLarge, "write_behind")
             .with_detail(detail)
             .with_key(&item.write.key))

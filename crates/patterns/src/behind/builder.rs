@@ -9,7 +9,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Sink, WhenFull, WriteBehind, WriteBehindWorker, options::Options, shared::Shared};
 use crate::Cache;
 
-/// Builds a queue of writes behind a cache. Every process of a fleet that writes or drains builds one with the same window and name.
+/// Builds a queue of writes behind a cache. Every process of a fleet that writes or drains builds one with the same name and window, and
+/// every one that drains with the same claim and longest pause: what is held for longer than a worker's own claim and pauses is
+/// taken for the doing of a clock that was ahead, and claimed by it at once. Where one of these changes in the midst of a rollout, items
+/// may come to the sink twice, and none is lost.
 ///
 /// # Examples
 /// See [`WriteBehind`].
@@ -91,6 +94,9 @@ where
 
     /// How old the oldest unpersisted write may be before the backlog counts as full. Not bounded by default. On a cluster it
     /// is asked of the writes in the slot of the new one.
+    ///
+    /// A write that fails again and again counts until it is a dead letter, so that one key keeps all new ones from being accepted
+    /// meanwhile: let the [attempts](Self::max_attempts) end before.
     pub const fn max_age(mut self, age: Duration) -> Self {
         self.options.max_age = Some(age);
         self

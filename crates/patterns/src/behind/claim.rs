@@ -1,6 +1,6 @@
 //! Claims: taking what is due, and ending that in one way or another.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use cachekit_keys::Key;
@@ -8,17 +8,15 @@ use cachekit_store::{Reply, Result, Script, ScriptCall};
 
 use super::{
     barrier::member_key,
+    companion::REASON,
     queue::{Queue, ShardKeys, letter_of, millis, parts, signed, unsigned, write_of},
     scripts::{ACK, BEGIN, CLAIM, GIVE_UP, RETRY},
-    slots::Later,
+    slots::{Later, TakenSlots},
 };
 use crate::{
     index::{BATCH, number, unexpected},
     lease::lease_of,
 };
-
-/// How long the reason of a dead letter may be.
-const REASON: usize = 512;
 
 /// What one look brought.
 pub(super) struct Look {
@@ -84,7 +82,22 @@ impl Queue {
                 next,
             });
         }
-        let taken = self.take_slots(is_all).await?;
+        // What is noted need not be there any more, and it is no reason to leave what is noted behind it.
+        let mut looked_into = BTreeSet::new();
+        loop {
+            let taken = self.take_slots(is_all).await?;
+            let before = looked_into.len();
+            looked_into.extend(taken.slots.iter().copied());
+            let look = self.claim_of(&taken, most, is_all).await?;
+            let is_empty = look.claims.iter().all(|claim| claim.keys.is_empty());
+            if !is_empty || looked_into.len() == before {
+                return Ok(look);
+            }
+        }
+    }
+
+    /// Claims in slots that were taken, and says when these are to be looked at again.
+    async fn claim_of(&self, taken: &TakenSlots, most: usize, is_all: bool) -> Result<Look> {
         if taken.slots.is_empty() {
             return Ok(Look {
                 claims: Vec::new(),
@@ -100,9 +113,12 @@ impl Queue {
         };
         let mut later = Vec::with_capacity(looks.len());
         for (slot, (claim, next, letters)) in taken.slots.iter().zip(looks) {
+            // Behind all that is noted by now, so that who takes slots before their time gets to all of them.
+            let window = self.options.window + Duration::from_millis(1);
+            let again = taken.unsure.contains(slot).then_some(window);
             later.push((
                 *slot,
-                match next {
+                match next.into_iter().chain(again).min() {
                     Some(next) => Later::In(next),
                     None if letters > 0 => Later::OnlyLetters,
                     None => Later::Empty,
@@ -112,7 +128,7 @@ impl Queue {
             look.claims.push(claim);
         }
         look.next = look.next.into_iter().chain(taken.next).min();
-        self.settle_slots(&taken, &later).await?;
+        self.settle_slots(taken, &later).await?;
         Ok(look)
     }
 
@@ -213,11 +229,11 @@ impl Queue {
         let shard = &claim.shard;
         let mut calls = Vec::new();
         for chunk in again.chunks(BATCH) {
-            let mut keys = vec![shard.due.clone(), shard.held.clone(), shard.waiting.clone()];
+            let mut keys = vec![shard.held.clone(), shard.waiting.clone()];
             for again in chunk {
                 keys.push(write_of(again.key)?);
             }
-            let mut args = self.claim_args(claim);
+            let mut args = vec![number(claim.score), number(millis(self.newer_waits()))];
             for again in chunk {
                 let attempts = again.attempts.map(|attempts| format!("{attempts:03}"));
                 args.extend([
@@ -246,13 +262,12 @@ impl Queue {
             lease_of(key)?,
             write_of(key)?,
             letter_of(key)?,
-            shard.due,
             shard.held,
             shard.waiting,
             shard.persisted,
             shard.dead,
         ];
-        let mut args = self.claim_args(claim);
+        let mut args = vec![number(claim.score), number(millis(self.newer_waits()))];
         args.extend([key.to_bytes(), sequence]);
         args.extend(reason.map(|reason| Bytes::copy_from_slice(shortened(reason).as_bytes())));
         let replies = self
@@ -260,6 +275,12 @@ impl Queue {
             .run_script(&GIVE_UP, &[ScriptCall::new(keys, args)])
             .await?;
         ended(&GIVE_UP, replies.first())
+    }
+
+    /// For how long a write waits that has taken the place of one that failed: for further ones, as any.
+    fn newer_waits(&self) -> Duration {
+        // Longer than the longest hold would look like a clock that was ahead.
+        self.options.window.min(self.options.longest_hold())
     }
 
     fn claim_args(&self, claim: &Claim) -> Vec<Bytes> {

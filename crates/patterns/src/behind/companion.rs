@@ -23,6 +23,10 @@ use crate::error::decode_error;
 
 /// How long a header is.
 pub(crate) const HEAD: usize = 50;
+/// How long the reason of a dead letter may be.
+pub(super) const REASON: usize = 512;
+/// How much is kept with a value at most: the header, and in a dead letter the reason and its length.
+pub(super) const BESIDES: usize = HEAD + 4 + REASON;
 /// As many writes as can be counted.
 pub(crate) const MOST_COUNTED: u64 = 99_999_999;
 

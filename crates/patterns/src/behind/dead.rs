@@ -3,7 +3,8 @@
 use std::{fmt, time::SystemTime};
 
 use bytes::Bytes;
-use cachekit_store::Result;
+use cachekit_keys::Key;
+use cachekit_store::{Error, Result};
 
 use super::{WriteOperation, WriteToken};
 
@@ -37,6 +38,9 @@ pub struct DeadLetter<K, V> {
 pub struct DeadLetterPage<K, V> {
     /// The letters, in no order that means something.
     pub letters: Vec<DeadLetter<K, V>>,
+    /// Letters that cannot be read, and why: their key is none of the family, or their header is damaged. They can be dropped
+    /// or replayed with [all others](super::WriteBehind::discard_all).
+    pub unreadable: Vec<(Key, Error)>,
     /// Where to go on, `None` at the end.
     pub next: Option<DeadLetterCursor>,
 }
@@ -64,7 +68,7 @@ pub struct DeadLetterCursor {
 pub enum Replayed {
     /// It is in the queue again, under its old token, and due at once.
     Queued,
-    /// A newer write of the key is in the queue: the letter was dropped.
+    /// A newer write of the key is in the queue: the letter goes when that is persisted.
     Superseded,
     /// There is none.
     Missing,

@@ -305,7 +305,6 @@ where
                     ended => break ended?,
                 }
             };
-            newer |= ended.contains(&Ended::Newer);
             soonest = again.iter().map(|again| again.pause).min();
             let counted = again.iter().zip(ended);
             let counted = counted

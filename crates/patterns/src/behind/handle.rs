@@ -332,7 +332,7 @@ where
         self.shared.queue.replay(&key).await
     }
 
-    /// Puts all dead letters back; answers how many are in the queue again.
+    /// Puts all dead letters back that are there now; answers how many are in the queue again. One that dies once more meanwhile stays.
     ///
     /// # Errors
     /// Those of the store; some may have been replayed then.
@@ -355,7 +355,7 @@ where
         self.shared.queue.discard(&key).await
     }
 
-    /// Drops all dead letters; answers how many there were.
+    /// Drops all dead letters that are there now; answers how many there were.
     ///
     /// # Errors
     /// Those of the store; some may have been dropped then.

@@ -1,6 +1,9 @@
 //! Listing, replaying and dropping dead letters.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use cachekit_keys::{Key, KeyFamily, WriteKey};
@@ -22,6 +25,8 @@ use crate::{
 
 /// How many letters one step of a walk over all of them takes.
 const STEP: usize = 256;
+/// Later than every time in milliseconds.
+const EVER: u64 = u64::MAX >> 12;
 
 /// Keys with a dead letter, when these died, and where to go on.
 struct Listed {
@@ -30,7 +35,13 @@ struct Listed {
 }
 
 impl Queue {
-    async fn list_letters(&self, after: Option<&DeadLetterCursor>, limit: usize) -> Result<Listed> {
+    /// Lists letters that died until a time, which is asked for each shard.
+    async fn list_letters(
+        &self,
+        after: Option<&DeadLetterCursor>,
+        limit: usize,
+        until: impl Fn(Shard) -> u64,
+    ) -> Result<Listed> {
         let mut shards = self.shards().await?;
         shards.sort_unstable();
         let from = after.map(|cursor| cursor.shard);
@@ -44,7 +55,9 @@ impl Queue {
         };
         while let Some(shard) = shards.next() {
             let cursor = after.filter(|cursor| cursor.shard == shard);
-            let more = self.list_in(shard, cursor, limit, &mut listed.keys).await?;
+            let more = self
+                .list_in(shard, cursor, (limit, until(shard)), &mut listed.keys)
+                .await?;
             let is_full = listed.keys.len() >= limit;
             listed.next = match (more, shards.peek()) {
                 (Some(cursor), _) => Some(cursor),
@@ -67,14 +80,14 @@ impl Queue {
         &self,
         shard: Shard,
         cursor: Option<&DeadLetterCursor>,
-        limit: usize,
+        (limit, until): (usize, u64),
         keys: &mut Vec<(Key, u64)>,
     ) -> Result<Option<DeadLetterCursor>> {
         let ties = cursor.map_or(0, |cursor| cursor.ties);
         let mut last = cursor.and_then(|cursor| cursor.last.clone());
         let since = last.as_ref().map_or(0, |(at, _)| *at);
         let asked = limit.saturating_sub(keys.len()) + ties;
-        let args = vec![number(since), number(asked as u64)];
+        let args = vec![number(since), number(until), number(asked as u64)];
         let dead = self.shard_keys(shard).dead;
         let reply = parts(
             &LETTERS,
@@ -146,11 +159,20 @@ impl Queue {
         signed(script, replies.first())
     }
 
-    /// Replays or drops each letter; answers how many it did.
+    /// Replays or drops each letter; answers how many it did. What dies meanwhile is left, or a sink that refuses all of them at once
+    /// would have the walk go on without end.
     pub(super) async fn each_letter(&self, does_replay: bool) -> Result<u64> {
+        let shards = self.shards().await?.into_iter().map(|shard| (shard, 0));
+        let shards: Vec<(Shard, u64)> = shards.collect();
+        let statuses = self.statuses(&shards).await?;
+        let begun = shards.into_iter().map(|(shard, _)| shard);
+        let begun: HashMap<Shard, u64> = begun
+            .zip(statuses.into_iter().map(|status| status.now))
+            .collect();
+        let until = |shard: Shard| begun.get(&shard).copied().unwrap_or(0);
         let (mut done, mut after) = (0, None);
         loop {
-            let listed = self.list_letters(after.as_ref(), STEP).await?;
+            let listed = self.list_letters(after.as_ref(), STEP, until).await?;
             for (key, _) in &listed.keys {
                 let stepped = match does_replay {
                     true => self.replay(key).await.map(|one| one == Replayed::Queued),
@@ -181,22 +203,25 @@ where
     ) -> Result<DeadLetterPage<K, V>> {
         let listed = self
             .queue
-            .list_letters(after, limit.clamp(1, 1_000))
+            .list_letters(after, limit.clamp(1, 1_000), |_| EVER)
             .await?;
         let keys = listed.keys.iter().map(|(key, _)| letter_of(key));
         let keys: Vec<Key> = keys.collect::<Result<_>>()?;
-        let mut letters = Vec::with_capacity(keys.len());
+        let (mut letters, mut unreadable) = (Vec::with_capacity(keys.len()), Vec::new());
         if !keys.is_empty() {
             let stored = self.queue.store.get_many(&keys).await?;
             for ((key, died), bytes) in listed.keys.into_iter().zip(stored) {
                 // One that is gone was replayed or dropped meanwhile.
-                if let Some(bytes) = bytes {
-                    letters.push(self.letter(key, died, &bytes)?);
+                let Some(bytes) = bytes else { continue };
+                match self.letter(key.clone(), died, &bytes) {
+                    Ok(letter) => letters.push(letter),
+                    Err(error) => unreadable.push((key, error)),
                 }
             }
         }
         Ok(DeadLetterPage {
             letters,
+            unreadable,
             next: listed.next,
         })
     }

@@ -5,6 +5,10 @@
 //! takes a note before its time, so that one which is not half a window old covers further writes; and a writer that was
 //! held up between the two notes again, before it says that the write was accepted. Should it die in between, nobody was told
 //! that the write was accepted; workers come upon it all the same, as they look into every slot now and then.
+//!
+//! A slot that was noted more than once since the last look, or is looked at before its time, is looked at once more a window
+//! later, whatever is found: the last of those who noted it may not have written yet, and does not note it again for half a
+//! window.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -30,6 +34,8 @@ const SLOTS: u16 = 16_384;
 /// Slots that were taken.
 pub(super) struct TakenSlots {
     pub(super) slots: Vec<u16>,
+    /// Those that are to be looked at once more within a window, whatever is found there.
+    pub(super) unsure: BTreeSet<u16>,
     /// By part, the score from taking them.
     scores: Vec<u64>,
     /// The time until the next note.
@@ -133,6 +139,7 @@ impl Queue {
             .collect();
         let mut taken = TakenSlots {
             slots: Vec::new(),
+            unsure: BTreeSet::new(),
             scores: Vec::new(),
             next: None,
         };
@@ -144,11 +151,17 @@ impl Queue {
                 let next = Duration::from_millis(next);
                 taken.next = Some(taken.next.map_or(next, |known| known.min(next)));
             }
-            let Some(Reply::Array(slots)) = reply.into_iter().nth(2) else {
+            let mut reply = reply.into_iter().skip(2);
+            let (Some(Reply::Array(slots)), Some(Reply::Array(unsure))) =
+                (reply.next(), reply.next())
+            else {
                 return Err(unexpected(&SLOTS_TAKE));
             };
             for slot in slots {
                 taken.slots.push(slot_of(slot)?);
+            }
+            for slot in unsure {
+                taken.unsure.insert(slot_of(slot)?);
             }
         }
         Ok(taken)

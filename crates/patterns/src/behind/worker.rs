@@ -16,6 +16,8 @@ const IDLE: Duration = Duration::from_secs(1);
 const OUTAGE: Duration = Duration::from_secs(5);
 /// How often the backlog is reported.
 const REPORT: Duration = Duration::from_secs(5);
+/// For how long a worker hurries after a barrier has called. Who waits at one calls again every 100 milliseconds.
+const HURRY: Duration = Duration::from_millis(250);
 /// How often all slots of a cluster are looked into.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -129,8 +131,9 @@ where
         let queue = &self.shared.queue;
         let mut arrivals = queue.wakeup(WriteKey::Arrivals).await;
         let mut flush = queue.wakeup(WriteKey::Flush).await;
-        let (mut failures, mut is_all) = (0, false);
+        let (mut failures, mut hurried) = (0, None::<Instant>);
         while !stop.is_stopped() {
+            let is_all = hurried.is_some_and(|at| at.elapsed() < HURRY);
             let pause = match self.round(is_all).await {
                 Ok(round) if round.drained.unavailable => {
                     failures += 1;
@@ -140,9 +143,12 @@ where
                     failures = 0;
                     // There may be more, and more has become due meanwhile.
                     if round.claimed > 0 {
+                        // Who waits for all is heard in the midst of work, too.
+                        if flush.wait(Duration::ZERO).await == Woken::Message {
+                            hurried = Some(Instant::now());
+                        }
                         continue;
                     }
-                    is_all = false;
                     self.pause(round.next)
                 }
                 Err(error) => {
@@ -154,7 +160,9 @@ where
             };
             // While there is an outage, nobody's hurry helps.
             let hurry = failures == 0;
-            is_all |= rest(pause, hurry, &mut arrivals, &mut flush, stop).await;
+            if rest(pause, hurry, &mut arrivals, &mut flush, stop).await {
+                hurried = Some(Instant::now());
+            }
         }
         let drained = self.drain_lane(queue.options.drain_within);
         // What is left is reported by who waits for the lanes.

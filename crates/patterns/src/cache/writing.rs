@@ -311,7 +311,8 @@ where
         persister: Persister,
     ) -> Result<Vec<Result<Written>>> {
         let access = self.access.clone();
-        through::write(access, &self.tasks, changes, self.how(options), persister).await
+        let (announcer, how) = (self.announcer.clone(), self.how(options));
+        through::write(access, announcer, &self.tasks, changes, how, persister).await
     }
 
     async fn through_one(

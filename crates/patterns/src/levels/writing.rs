@@ -208,6 +208,7 @@ impl<S: Scope> LevelCache<S> {
             lease_ttl: policy.lease_ttl,
             without_cache: options.without_cache,
         };
-        through::write(self.access.clone(), &self.tasks, changes, how, persister).await
+        let (access, announcer) = (self.access.clone(), self.announcer.clone());
+        through::write(access, announcer, &self.tasks, changes, how, persister).await
     }
 }

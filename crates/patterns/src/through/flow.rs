@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, panic::AssertUnwindSafe, pin::pin, time::Duration};
 
-use cachekit_keys::Ttl;
+use cachekit_keys::{Key, Ttl};
 use cachekit_store::{Error, ErrorKind, Result, Tasks};
 use futures_util::{
     FutureExt,
@@ -15,7 +15,11 @@ use super::{
     marks::{self, Change, Lives, Mark},
     outcome::Persisted,
 };
-use crate::access::{Access, Base};
+use crate::{
+    Announcer, Cleared,
+    access::{Access, Base},
+    announce::Telling,
+};
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -48,12 +52,13 @@ pub(crate) struct How {
     pub(crate) without_cache: bool,
 }
 
-/// Writes changes through the cache, on a task of its own; answers for each.
+/// Writes changes through the cache, on a task of its own; answers for each. Deletions are announced as removals, when they are done.
 ///
 /// # Errors
 /// Where the database was not asked.
 pub(crate) async fn write(
     access: Access,
+    announcer: Option<Announcer>,
     tasks: &Tasks,
     changes: Vec<Change>,
     how: How,
@@ -72,8 +77,10 @@ pub(crate) async fn write(
     }
     let (sender, receiver) = oneshot::channel();
     let task = Box::pin(async move {
+        let telling = announcer.as_ref().and_then(|told| flow.telling(told));
+        let written = Telling::end(telling, flow.run(persister).await);
         // The caller may have gone away, which ends no write.
-        let _ = sender.send(flow.run(persister).await);
+        let _ = sender.send(written);
     });
     tasks.spawn("write through the cache", task)?;
     receiver.await.unwrap_or_else(|_| {
@@ -88,6 +95,17 @@ struct Flow {
 }
 
 impl Flow {
+    /// What is to be announced of it.
+    fn telling<'a>(&self, announcer: &'a Announcer) -> Option<Telling<'a>> {
+        let changes = self.marks.iter().map(|mark| &mark.change);
+        let deleted = changes.filter(|change| change.value.is_none());
+        let deleted: Vec<Key> = deleted.map(|change| change.key.clone()).collect();
+        match deleted.is_empty() {
+            true => None,
+            false => announcer.removal(|| Cleared::Keys(deleted)),
+        }
+    }
+
     async fn run(self, persister: Persister) -> Result<Vec<Result<Written>>> {
         let base = self.access.base();
         let begun = marks::begin(base, &self.marks, self.lives(), self.is_visible()).await;

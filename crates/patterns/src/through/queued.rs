@@ -58,8 +58,13 @@ async fn run(
         value,
         ttl: ttl.min(brief.unwrap_or(Ttl::MAX)),
     };
-    Writer::new(base, &entry)?.one(write).await?;
     let marks = [Mark::new(change)?];
+    if let Err(error) = Writer::new(base, &entry)?.one(write).await {
+        // What was sent may have arrived, and nobody will ever persist it.
+        let may_be_seen =
+            error.may_have_applied() && marks::undo(base, &marks, true).await.is_err();
+        return Err(error.with_may_have_applied(may_be_seen));
+    }
     match guarded(queue, how.timeout).await {
         Ok(_) => Ok(match marks::confirm(base, &marks).await {
             Ok(confirmed) if confirmed == [true] => Written::Stored,

@@ -60,7 +60,8 @@ impl MemoryStore {
         body: impl FnOnce(&mut Run<'_>) -> Result<R>,
     ) -> Result<R> {
         // How much a run is going to write is not known. As on a server, it starts where the budget is kept.
-        if script.effect != ScriptEffect::ReadOnly && !self.keyspace.keep_budget() {
+        let needs_room = script.effect != ScriptEffect::ReadOnly && !script.starts_when_full;
+        if needs_room && !self.keyspace.keep_budget() {
             self.keyspace.count_command(0);
             return Err(Error::new(ErrorKind::OutOfMemory, script.name));
         }

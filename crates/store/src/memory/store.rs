@@ -39,7 +39,8 @@ use crate::{
 /// - **Memory** is bounded by a [byte budget](MemoryStoreBuilder::byte_budget). When it is used up, entries with
 ///   a TTL are evicted, approximately the least frequently used first. Entries without a TTL are never evicted;
 ///   where they leave no room, a write fails with [`ErrorKind::OutOfMemory`] and evicts nothing. What a script is going
-///   to write is not known before, so a run starts where the budget is kept, may pass it, and makes the room at its end.
+///   to write is not known before, so a run starts where the budget is kept (or it [says](crate::Script::with_start_when_full) that it frees some), may pass it, and
+///   makes the room at its end.
 /// - **Cost**: about 150 bytes per entry beyond key and value, for a collection about 320 more and 128 for each field or
 ///   member beyond its bytes. Values of up to 4 KiB are copied when written, so that a slice does not keep its buffer
 ///   alive; a longer one keeps alive what it was cut from.

@@ -60,6 +60,8 @@ pub struct Script {
     pub needs_time: bool,
     /// What a repetition does.
     pub effect: ScriptEffect,
+    /// Whether it runs where memory is full, too.
+    pub starts_when_full: bool,
     /// The same procedure as plain commands, for calls that allow it.
     pub plan: Option<ScriptPlan>,
     /// What puts right a transaction that deviated from its plan; the script itself where there is nothing else.
@@ -108,6 +110,7 @@ local function int(n) return string.format('%.0f', n) end
             numbers: None,
             needs_time: false,
             effect: ScriptEffect::Mutates,
+            starts_when_full: false,
             plan: None,
             mend: None,
         }
@@ -177,6 +180,23 @@ local function int(n) return string.format('%.0f', n) end
     #[must_use]
     pub const fn with_effect(mut self, effect: ScriptEffect) -> Self {
         self.effect = effect;
+        self
+    }
+
+    /// States that it runs where memory is full, too, because it frees some in the end.
+    ///
+    /// That is for the memory store. A server goes by the text: it refuses a first write that may take up memory, and none after one that
+    /// may not, such as `DEL`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cachekit_store::Script;
+    /// const FREE: Script = Script::new("free", "return redis.call('DEL', KEYS[1])").with_start_when_full();
+    /// assert!(FREE.starts_when_full);
+    /// ```
+    #[must_use]
+    pub const fn with_start_when_full(mut self) -> Self {
+        self.starts_when_full = true;
         self
     }
 

@@ -42,7 +42,8 @@ local function take_far(set, beyond, most)
   end
 end
 
-local half = math.ceil(n / 2)
+-- Of a single one, now the one and now the other.
+local half = n > 1 and math.ceil(n / 2) or now_ms % 2
 take(held, '-inf', int(now_ms), half)
 take_far(held, now_ms + tonumber(ARGV[4]), half - #members)
 if ARGV[5] == '1' then
@@ -51,6 +52,7 @@ else
   take(due, '-inf', int(now_ms), n - #members)
   take_far(due, now_ms + window, n - #members)
 end
+take(held, '-inf', int(now_ms), n - #members)
 local next = -1
 for i = 1, 2 do
   local first = tonumber(redis.call('ZRANGE', KEYS[i], '-inf', '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2])

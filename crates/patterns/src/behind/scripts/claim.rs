@@ -12,17 +12,21 @@ use crate::{
     index::{parsed, parsed_number as number, wrong_arguments},
 };
 
-/// Claims up to so many writes that are due. At most half of them were claimed before, so that those which fail do not keep
-/// others from being tried.
+/// Claims up to so many writes that are due. At most half of them were claimed before where there are others, so that those
+/// which fail do not keep others from being tried.
 ///
 /// Answers the time in milliseconds, the score of the claims, the lowest score of what is left or held (-1 for nothing), how
 /// many dead letters there are, and the members.
 ///
 /// `KEYS`: `due`, `held`, `waiting`, `dead`. `ARGV`: how many at most, for how long they are claimed, the window, the longest
 /// time for which anything is held, all in milliseconds, and `1` to take what is not due yet too.
-pub(in crate::behind) const CLAIM: Script = Script::new("write_claim", include_str!("claim.lua"))
-    .with_body(claim)
-    .with_time();
+pub(in crate::behind) const CLAIM: Script = Script::new(
+    "write_claim",
+    concat!(include_str!("full.lua"), include_str!("claim.lua")),
+)
+.with_body(claim)
+.with_time()
+.with_start_when_full();
 
 /// Counts an attempt of each write, and answers them: 0 for one that is left for later, as the bytes of those before it are too
 /// many, and nothing for one that does not exist.
@@ -30,9 +34,14 @@ pub(in crate::behind) const CLAIM: Script = Script::new("write_claim", include_s
 /// `KEYS`: unpersisted writes. `ARGV`: how many bytes they may have together; the first one may have more.
 pub(in crate::behind) const BEGIN: Script = Script::new(
     "write_begin",
-    concat!(include_str!("whole.lua"), include_str!("begin.lua")),
+    concat!(
+        include_str!("full.lua"),
+        include_str!("whole.lua"),
+        include_str!("begin.lua")
+    ),
 )
-.with_body(begin);
+.with_body(begin)
+.with_start_when_full();
 
 struct Claiming<'a> {
     due: &'a Key,
@@ -62,7 +71,11 @@ fn claim(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply
         score: now + life,
         members: Vec::new(),
     };
-    let half = n.div_ceil(2);
+    // Of a single one, now the one and now the other.
+    let half = match n {
+        0 | 1 => usize::from(now % 2 == 1),
+        _ => n.div_ceil(2),
+    };
     claiming.again(tx, half)?;
     claiming.far_again(tx, half, now + longest)?;
     match is_all {
@@ -74,6 +87,8 @@ fn claim(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply
             claiming.anew(tx, n, far, true)?;
         }
     }
+    let left = n.saturating_sub(claiming.members.len());
+    claiming.again(tx, left)?;
     let next = [lowest(tx, due)?, lowest(tx, held)?];
     let next = next.into_iter().flatten().min().unwrap_or(-1);
     let letters = i64::try_from(tx.zcard(dead)?).unwrap_or(i64::MAX);

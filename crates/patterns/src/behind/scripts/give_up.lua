@@ -1,12 +1,12 @@
-local key, lease, write, letter, due, held, waiting, persisted, dead = unpack(KEYS)
-local claim, member, sequence, reason = tonumber(ARGV[1]), ARGV[4], ARGV[5], ARGV[6]
+local key, lease, write, letter, held, waiting, persisted, dead = unpack(KEYS)
+local claim, pause, member, sequence, reason = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 if not is_held(held, member, claim) then
   return 0
 end
 local bytes = redis.call('GET', write) or ''
 local now_there = string.sub(bytes, 2, 17)
 if now_there ~= '' and now_there ~= sequence then
-  requeue(due, held, waiting, write, member, tonumber(ARGV[2]), tonumber(ARGV[3]), 0)
+  redis.call('ZADD', held, math.floor(now / 1000) + pause, member)
   return 2
 end
 if whole(redis.call('GET', persisted), 0) < whole(sequence, 0) then

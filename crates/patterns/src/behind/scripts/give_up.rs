@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use cachekit_keys::Key;
 use cachekit_store::{Expiration, Reply, Result, Script, SetOptions, Transaction};
 
-use super::{Claim, is_held, now_ms, persisted, put_score, sequence_of, set_number, take_out};
+use super::{is_held, now_ms, persisted, put_score, sequence_of, set_number, take_out};
 use crate::{
     behind::companion::{HEAD, digits},
     index::{parsed, wrong_arguments},
@@ -12,13 +12,14 @@ use crate::{
 };
 
 /// Gives a claimed write up: removes it and the cached value, and with a reason makes it a dead letter. Answers 1; 2 where a
-/// newer write has come, which is in the queue again; 0 where the claim is over, and nothing was changed.
+/// newer write has come, which waits in its place for a pause, as old as it is; 0 where the claim is over, and nothing was changed.
 ///
-/// `KEYS`: the key, its lease, its unpersisted write, its dead letter, `due`, `held`, `waiting`, `persisted`, `dead`. `ARGV`: the score of the claim, when it
-/// was made, the window, all in milliseconds, the member, the sequence, and perhaps the reason.
+/// `KEYS`: the key, its lease, its unpersisted write, its dead letter, `held`, `waiting`, `persisted`, `dead`. `ARGV`: the score of the claim
+/// and the pause, in milliseconds, the member, the sequence, and perhaps the reason.
 pub(in crate::behind) const GIVE_UP: Script = Script::new(
     "write_give_up",
     concat!(
+        include_str!("full.lua"),
         include_str!("../../lease/scripts/end.lua"),
         include_str!("whole.lua"),
         include_str!("requeue.lua"),
@@ -26,28 +27,33 @@ pub(in crate::behind) const GIVE_UP: Script = Script::new(
     ),
 )
 .with_body(give_up)
-.with_time();
+.with_time()
+.with_start_when_full();
 
-/// Puts a dead letter back into the queue, due at once, and removes what is cached. Answers 1; 2 where a newer write is in the queue, and
-/// the letter was dropped; 0 where there is none.
+/// Puts a dead letter back into the queue, due at once, and removes what is cached. Answers 1; 2 where a newer write is in the queue, with
+/// which the letter goes; 0 where there is none.
 ///
 /// `KEYS`: the key, its lease, its unpersisted write, its dead letter, `due`, `dead`. `ARGV`: the member.
 pub(in crate::behind) const REPLAY: Script = Script::new(
     "write_replay",
     concat!(
+        include_str!("full.lua"),
         include_str!("../../lease/scripts/end.lua"),
         include_str!("whole.lua"),
         include_str!("replay.lua")
     ),
 )
 .with_body(replay)
-.with_time();
+.with_time()
+.with_start_when_full();
 
 /// Drops a dead letter; answers how many there were.
 ///
 /// `KEYS`: the dead letter, `dead`. `ARGV`: the member.
 pub(in crate::behind) const DISCARD: Script =
-    Script::new("write_discard", include_str!("discard.lua")).with_body(discard);
+    Script::new("write_discard", include_str!("discard.lua"))
+        .with_body(discard)
+        .with_start_when_full();
 
 fn give_up(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
     let [
@@ -55,7 +61,6 @@ fn give_up(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Rep
         lease,
         write,
         letter,
-        due,
         held,
         waiting,
         persisted_key,
@@ -64,23 +69,17 @@ fn give_up(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Rep
     else {
         return Err(wrong_arguments());
     };
-    let [_, _, _, member, sequence, reason @ ..] = args else {
+    let [_, _, member, sequence, reason @ ..] = args else {
         return Err(wrong_arguments());
     };
-    let (claim, at, window) = (parsed(args, 0)?, parsed(args, 1)?, parsed(args, 2)?);
+    let (claim, pause): (i64, i64) = (parsed(args, 0)?, parsed(args, 1)?);
     if !is_held(tx, held, member, claim)? {
         return Ok(Reply::Integer(0));
     }
-    let ended = Claim {
-        due,
-        held,
-        waiting,
-        at,
-        window,
-    };
     let there = sequence_of(tx, write)?;
     if !there.is_empty() && there != sequence {
-        ended.requeue(tx, write, member, 0)?;
+        let now = now_ms(tx);
+        put_score(tx, held, now + pause, member)?;
         return Ok(Reply::Integer(2));
     }
     let number = digits(sequence).unwrap_or(0);
@@ -97,7 +96,8 @@ fn give_up(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Rep
         put_score(tx, dead, now, member)?;
     }
     tx.del(write)?;
-    ended.end(tx, member)?;
+    take_out(tx, held, member)?;
+    take_out(tx, waiting, member)?;
     tx.del(key)?;
     end_lease(tx, lease)?;
     Ok(Reply::Integer(1))
@@ -112,8 +112,6 @@ fn replay(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Repl
         return Ok(Reply::Integer(0));
     };
     if tx.exists(write)? {
-        tx.del(letter)?;
-        take_out(tx, dead, member)?;
         return Ok(Reply::Integer(2));
     }
     let now = now_ms(tx);

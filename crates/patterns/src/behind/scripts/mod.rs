@@ -4,7 +4,8 @@
 //!
 //! - `due`, a sorted set: the keys whose write nobody has claimed, scored by when it is due, which is a window after it was
 //!   accepted. What lies further ahead than a window was written before the clock was set back, and is due at once;
-//! - `held`, a sorted set: the keys whose write is claimed or waits for another attempt, scored by when it may be claimed again;
+//! - `held`, a sorted set: the keys whose write is claimed or waits for another attempt, or has taken the place of one that failed,
+//!   scored by when it may be claimed again;
 //! - `waiting`, a sorted set: the same keys, scored by when their write was accepted;
 //! - `persisted`: the highest sequence that was persisted or given up, so that none begins anew where the clock is set back;
 //! - `dead`, a sorted set: the keys with a dead letter, scored by when it died.

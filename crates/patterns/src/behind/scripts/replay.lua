@@ -6,8 +6,6 @@ if not bytes then
   return 0
 end
 if redis.call('EXISTS', write) == 1 then
-  redis.call('DEL', letter)
-  redis.call('ZREM', dead, member)
   return 2
 end
 local behind = 54 + whole(string.sub(bytes, 51, 54), 0)

@@ -1,8 +1,8 @@
-local due, held, waiting = KEYS[1], KEYS[2], KEYS[3]
-local claim, claimed_at, window, now_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), math.floor(now / 1000)
+local held, waiting = KEYS[1], KEYS[2]
+local claim, least, now_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), math.floor(now / 1000)
 local answers = {}
-for i = 1, #KEYS - 3 do
-  local write, at = KEYS[3 + i], 4 * i
+for i = 1, #KEYS - 2 do
+  local write, at = KEYS[2 + i], 4 * i - 1
   local member, sequence, attempts = ARGV[at], ARGV[at + 1], ARGV[at + 3]
   answers[i] = 0
   if is_held(held, member, claim) then
@@ -10,15 +10,15 @@ for i = 1, #KEYS - 3 do
     if now_there == '' then
       redis.call('ZREM', held, member)
       redis.call('ZREM', waiting, member)
-    elseif sequence == '' or now_there == sequence then
-      redis.call('ZADD', held, now_ms + tonumber(ARGV[at + 2]), member)
-      if attempts ~= '' then
+    else
+      local pause = tonumber(ARGV[at + 2])
+      if sequence ~= '' and now_there ~= sequence then
+        pause = math.max(pause, least)
+      elseif attempts ~= '' then
         redis.call('SETRANGE', write, 30, attempts)
       end
+      redis.call('ZADD', held, now_ms + pause, member)
       answers[i] = 1
-    else
-      requeue(due, held, waiting, write, member, claimed_at, window, 0)
-      answers[i] = 2
     end
   end
 end

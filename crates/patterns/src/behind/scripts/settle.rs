@@ -20,29 +20,35 @@ use crate::{
 pub(in crate::behind) const ACK: Script = Script::new(
     "write_ack",
     concat!(
+        include_str!("full.lua"),
         include_str!("whole.lua"),
         include_str!("requeue.lua"),
         include_str!("ack.lua")
     ),
 )
 .with_body(ack)
-.with_time();
+.with_time()
+.with_start_when_full();
 
-/// Lets writes wait for another attempt. Answers for each 1; 2 where a newer write has come, which is in the queue again; 0
-/// where the claim is over or there is no such write.
+/// Lets writes wait for another attempt; a newer one that has come waits in the place of the one that failed, so that it is as old
+/// for who waits for that, and a key that is written all the time is not tried without a pause. Answers for each 1, or 0 where
+/// the claim is over or there is no write.
 ///
-/// `KEYS`: `due`, `held`, `waiting`, then the unpersisted writes. `ARGV`: as in [`ACK`], but for each the member, the sequence
+/// `KEYS`: `held`, `waiting`, then the unpersisted writes. `ARGV`: the score of the claim, and the least pause of
+/// a newer write, in milliseconds; then for each the member, the sequence
 /// (empty for any), the pause in milliseconds, and how many attempts there were, in three digits (empty for as many as there are).
 pub(in crate::behind) const RETRY: Script = Script::new(
     "write_retry",
     concat!(
+        include_str!("full.lua"),
         include_str!("whole.lua"),
         include_str!("requeue.lua"),
         include_str!("retry.lua")
     ),
 )
 .with_body(retry)
-.with_time();
+.with_time()
+.with_start_when_full();
 
 fn ack(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
     let ([due, held, waiting, persisted_key, dead, rest @ ..], [_, _, _, items @ ..]) =
@@ -95,18 +101,11 @@ fn ack(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> 
 }
 
 fn retry(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
-    let ([due, held, waiting, writes @ ..], [_, _, _, items @ ..]) = (keys, args) else {
+    let ([held, waiting, writes @ ..], [_, _, items @ ..]) = (keys, args) else {
         return Err(wrong_arguments());
     };
-    let (claim, at, window) = (parsed(args, 0)?, parsed(args, 1)?, parsed(args, 2)?);
+    let (claim, least): (i64, i64) = (parsed(args, 0)?, parsed(args, 1)?);
     let now = now_ms(tx);
-    let ended = Claim {
-        due,
-        held,
-        waiting,
-        at,
-        window,
-    };
     let mut answers = Vec::with_capacity(writes.len());
     for (write, item) in writes.iter().zip(items.chunks(4)) {
         let [member, sequence, _, attempts] = item else {
@@ -116,17 +115,17 @@ fn retry(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply
         if is_held(tx, held, member, claim)? {
             let there = sequence_of(tx, write)?;
             if there.is_empty() {
-                ended.end(tx, member)?;
-            } else if sequence.is_empty() || there == sequence {
-                let pause: i64 = parsed(item, 2)?;
-                put_score(tx, held, now + pause, member)?;
-                if !attempts.is_empty() {
+                take_out(tx, held, member)?;
+                take_out(tx, waiting, member)?;
+            } else {
+                let mut pause: i64 = parsed(item, 2)?;
+                if !sequence.is_empty() && there != sequence {
+                    pause = pause.max(least);
+                } else if !attempts.is_empty() {
                     set_range(tx, write, 30, &String::from_utf8_lossy(attempts))?;
                 }
+                put_score(tx, held, now + pause, member)?;
                 answer = 1;
-            } else {
-                ended.requeue(tx, write, member, 0)?;
-                answer = 2;
             }
         }
         answers.push(Reply::Integer(answer));

@@ -2,6 +2,10 @@
 //!
 //! A member is a slot, and its score says when a worker should look there, or is infinite where there are only dead letters. One
 //! whose slot is empty is harmless. The clocks of the nodes differ, so that only spans of time go from one to the other.
+//!
+//! A score is a whole number of milliseconds, but where notes of several times have become one: that is half a millisecond
+//! earlier. Whoever noted the slot last may be about to write, and relies on its note for a while; so what is found there at the
+//! earlier time does not say that the slot is empty.
 
 use std::ops::Bound;
 
@@ -12,33 +16,44 @@ use cachekit_store::{Reply, Result, Script, ScriptEffect, Transaction, ZAddCondi
 use super::{millis, now_ms, put_score, score, take_out};
 use crate::index::{parsed, parsed_number as number, wrong_arguments};
 
-/// Notes that a slot is to be looked at, at the latest after so many milliseconds; answers how many are new.
+/// Notes that a slot is to be looked at, at the latest after so many milliseconds; answers how many are new. It always changes the
+/// score of a slot that is taken, and so whoever settles that notices.
 ///
 /// `KEYS`: a part of the slots. `ARGV`: the slot, and the time in milliseconds.
-pub(in crate::behind) const SLOTS_NOTE: Script =
-    Script::new("write_slots_note", include_str!("slots_note.lua"))
-        .with_body(note)
-        .with_time()
-        .with_effect(ScriptEffect::Idempotent);
+pub(in crate::behind) const SLOTS_NOTE: Script = Script::new(
+    "write_slots_note",
+    concat!(include_str!("full.lua"), include_str!("slots_note.lua")),
+)
+.with_body(note)
+.with_time()
+.with_start_when_full()
+.with_effect(ScriptEffect::Idempotent);
 
 /// Takes slots that are to be looked at, so that nobody else does for a while. Answers the score that they have now, the time
-/// until the next one (-1 for none), and the slots.
+/// until the next one (-1 for none), the slots, and those among them that have to be looked at once more, a window later, as not all who
+/// noted them need have written yet.
 ///
 /// `KEYS`: a part of the slots. `ARGV`: how many at most, for how long, the longest time that one is noted ahead, all in milliseconds, and `1` to
 /// take all that hold unpersisted writes.
-pub(in crate::behind) const SLOTS_TAKE: Script =
-    Script::new("write_slots_take", include_str!("slots_take.lua"))
-        .with_body(take)
-        .with_time();
+pub(in crate::behind) const SLOTS_TAKE: Script = Script::new(
+    "write_slots_take",
+    concat!(include_str!("full.lua"), include_str!("slots_take.lua")),
+)
+.with_body(take)
+.with_time()
+.with_start_when_full();
 
 /// Notes when slots that were taken are to be looked at again, unless someone has noted another time since. Answers 1.
 ///
 /// `KEYS`: a part of the slots. `ARGV`: the score from taking them; then for each the slot, and the time until then in milliseconds,
 /// nothing for one that is empty, or `inf` for one that holds dead letters only.
-pub(in crate::behind) const SLOTS_SETTLE: Script =
-    Script::new("write_slots_settle", include_str!("slots_settle.lua"))
-        .with_body(settle)
-        .with_time();
+pub(in crate::behind) const SLOTS_SETTLE: Script = Script::new(
+    "write_slots_settle",
+    concat!(include_str!("full.lua"), include_str!("slots_settle.lua")),
+)
+.with_body(settle)
+.with_time()
+.with_start_when_full();
 
 /// Answers all slots.
 ///
@@ -54,8 +69,13 @@ fn note(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
     };
     let delay: i64 = parsed(args, 1)?;
     let at = score(now_ms(tx) + delay);
-    let new = tx.zadd(slots, ZAddCondition::Lower, &[(at, slot.clone())])?;
-    Ok(Reply::Integer(i64::try_from(new).unwrap_or(i64::MAX)))
+    let there = tx.zscore(slots, slot)?;
+    let at = match there {
+        Some(there) if there.is_finite() => at.min(there.ceil()) - 0.5,
+        _ => at,
+    };
+    tx.zadd(slots, ZAddCondition::Always, &[(at, slot.clone())])?;
+    Ok(Reply::Integer(i64::from(there.is_none())))
 }
 
 fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
@@ -71,6 +91,8 @@ fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
         false => Bound::Included(score(now)),
     };
     let mut taken = tx.zrange_by_score(slots, (Bound::Unbounded, end), n)?;
+    let is_unsure = |(_, at): &&(Bytes, f64)| is_all || at.fract() != 0.0;
+    let mut unsure: Vec<Bytes> = taken.iter().filter(is_unsure).map(slot_in).collect();
     hold(tx, slots, now + life, &taken)?;
     if taken.len() < n && !is_all {
         let far = (
@@ -79,6 +101,7 @@ fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
         );
         let more = tx.zrevrange_by_score(slots, far, n - taken.len())?;
         hold(tx, slots, now + life, &more)?;
+        unsure.extend(more.iter().map(slot_in));
         taken.extend(more);
     }
     let finite = (Bound::Unbounded, Bound::Excluded(f64::INFINITY));
@@ -91,7 +114,12 @@ fn take(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply>
         Reply::Integer(now + life),
         Reply::Integer(next),
         Reply::Array(taken.collect()),
+        Reply::Array(unsure.into_iter().map(Reply::Bytes).collect()),
     ]))
+}
+
+fn slot_in((slot, _): &(Bytes, f64)) -> Bytes {
+    slot.clone()
 }
 
 fn hold(tx: &mut dyn Transaction, slots: &Key, until: i64, taken: &[(Bytes, f64)]) -> Result<()> {
@@ -111,7 +139,7 @@ fn settle(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Repl
         let [slot, delay] = pair else {
             return Err(wrong_arguments());
         };
-        if tx.zscore(slots, slot)?.map(millis) != Some(claim) {
+        if tx.zscore(slots, slot)? != Some(score(claim)) {
             continue;
         }
         match &delay[..] {

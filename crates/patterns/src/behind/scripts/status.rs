@@ -26,7 +26,7 @@ pub(in crate::behind) const STATUS: Script = Script::new(
 
 /// Answers members and the times of their dead letters in turn, the oldest first.
 ///
-/// `KEYS`: `dead`. `ARGV`: since when, in milliseconds, and how many at most.
+/// `KEYS`: `dead`. `ARGV`: since when and until when, in milliseconds, and how many at most.
 pub(in crate::behind) const LETTERS: Script =
     Script::new("write_letters", include_str!("letters.lua"))
         .with_body(letters)
@@ -67,9 +67,9 @@ fn letters(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Rep
     let [dead] = keys else {
         return Err(wrong_arguments());
     };
-    let since: i64 = parsed(args, 0)?;
-    let range = (Bound::Included(score(since)), Bound::Unbounded);
-    let found = tx.zrange_by_score(dead, range, number(args, 1)?)?;
+    let (since, until): (i64, i64) = (parsed(args, 0)?, parsed(args, 1)?);
+    let range = (Bound::Included(score(since)), Bound::Included(score(until)));
+    let found = tx.zrange_by_score(dead, range, number(args, 2)?)?;
     let found = found.into_iter().flat_map(|(member, at)| {
         let at = Bytes::from(millis(at).to_string());
         [Reply::Bytes(member), Reply::Bytes(at)]

@@ -215,11 +215,28 @@ async fn dead_letters_take_room_so_that_none_is_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn a_value_that_is_too_large_is_refused_before_anything_is_written() {
-    let store = MemoryStore::builder().max_value_size(100).build();
+    let store = MemoryStore::builder().max_value_size(1_000).build();
     let bed = Bed::over(store, cachekit_keys::KeySchema::plain());
-    let (writes, _worker) = bed.queue().await;
-    // The header has to fit, too.
-    let refused = writes.put(&key("a"), &"x".repeat(60)).await.unwrap_err();
+    let (writes, worker) = bed.queue().await;
+    let least_refused = async {
+        for size in 1.. {
+            let value = "x".repeat(size);
+            match writes.put(&key("b"), &value).await {
+                Ok(()) => writes.delete(&key("b")).await.unwrap(),
+                Err(_) => return size,
+            }
+        }
+        0
+    };
+    // The header has to fit, too, and the reason of a dead letter.
+    let size = least_refused.await;
+    assert!((400..450).contains(&size), "{size}");
+    bed.refuse(&key("b"), SinkError::permanent("no".repeat(1_000)));
+    let value = "x".repeat(size - 1);
+    writes.put(&key("b"), &value).await.unwrap();
+    assert_eq!(worker.drain(seconds(5)).await.unwrap().dead_letters, 1);
+    let value = "x".repeat(size);
+    let refused = writes.put(&key("a"), &value).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::TooLarge);
     assert!(!refused.may_have_applied());
     assert_eq!(writes.backlog().await.unwrap().pending, 0);

@@ -217,3 +217,27 @@ async fn what_can_never_be_decoded_becomes_a_dead_letter() {
     let page = writes.dead_letters(None, 10).await.unwrap();
     assert!(page.letters[0].operation.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_fails_and_is_written_all_the_time_is_not_tried_without_a_pause() {
+    for refusal in [SinkError::transient("locked"), SinkError::permanent("no")] {
+        let bed = Bed::new();
+        let (writes, worker) = bed.queue().await;
+        bed.refuse(&key("a"), refusal);
+        bed.behave(Behaviour::Slow(millis(300)));
+        let draining = tokio::spawn(async move {
+            loop {
+                worker.drain_once().await.unwrap();
+                tokio::time::sleep(millis(1)).await;
+            }
+        });
+        for count in 0..10_000 {
+            writes.put(&key("a"), &count.to_string()).await.unwrap();
+            tokio::time::sleep(millis(1)).await;
+        }
+        draining.abort();
+        let calls = bed.take_calls().len();
+        // In 10 seconds, with a pause of at least 200 milliseconds after each call.
+        assert!((10..=20).contains(&calls), "{calls}");
+    }
+}

@@ -1,9 +1,11 @@
 //! Dead letters are listed, replayed and dropped, and never put an older write over a newer one.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::support::{Bed, Handle, Worker, key, pass, seconds, text};
-use crate::{Replayed, SinkError, WriteOperation};
+use cachekit_store::{Expiration, Fault, FaultPlan, FaultRule, Faults, SetOptions, Store};
+
+use super::support::{Bed, Behaviour, Handle, Worker, key, millis, pass, seconds, text};
+use crate::{Cache, Replayed, SinkError, WhenFull, WriteBehind, WriteOperation};
 
 /// A queue with a dead letter of a key.
 async fn dead(bed: &Bed, id: &str) -> (Handle, Worker) {
@@ -108,17 +110,20 @@ async fn a_write_during_the_last_attempt_is_not_given_up_with_it() {
     let bed = Bed::new();
     let (writes, worker) = bed.queue().await;
     bed.refuse(&key("a"), SinkError::permanent("no room"));
-    bed.behave(super::support::Behaviour::Slow(seconds(1)));
+    bed.behave(Behaviour::Slow(seconds(1)));
     writes.put(&key("a"), &text("old")).await.unwrap();
     pass(seconds(1)).await;
     let round = tokio::spawn({
         let worker = worker.clone();
         async move { worker.drain_once().await }
     });
-    pass(super::support::millis(10)).await;
+    pass(millis(10)).await;
     writes.put(&key("a"), &text("new")).await.unwrap();
     assert_eq!(round.await.unwrap().unwrap().dead_letters, 0);
     bed.refuse_no_more();
+    // It is not tried at once, as one that is refused all the time would be.
+    assert!(worker.drain(seconds(5)).await.unwrap().is_empty());
+    pass(millis(201)).await;
     worker.drain(seconds(5)).await.unwrap();
     assert_eq!(bed.row(&key("a")), Some(text("new")));
     assert_eq!(writes.backlog().await.unwrap().dead_letters, 0);
@@ -168,4 +173,88 @@ async fn letters_are_listed_in_pages_and_replayed_or_dropped_at_once() {
         assert_eq!(bed.rows.rows.lock().unwrap().len(), 24);
         assert_eq!(writes.discard_all().await.unwrap(), 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn letters_that_die_again_at_once_are_not_replayed_without_end() {
+    for bed in [Bed::new(), Bed::clustered()] {
+        // What is replayed dies before the next one is, as it does while a server is asked.
+        let plan = FaultPlan::new();
+        plan.add(FaultRule::new(Fault::Delay(millis(5))).on("write_replay"));
+        let store = Faults::new(Arc::clone(&bed.store) as _, &plan);
+        let cache = Cache::builder(Arc::new(store), bed.schema.clone());
+        let cache = cache.build().unwrap();
+        let queue = WriteBehind::builder(&cache, Arc::clone(&bed.rows)).build();
+        let (writes, worker) = queue.await.unwrap();
+        let values: Vec<_> = (0..600)
+            .map(|number| (key(&format!("p{number}")), text("one")))
+            .collect();
+        for (key, _) in &values {
+            bed.refuse(key, SinkError::permanent("no"));
+        }
+        writes.put_many(&values).await.unwrap();
+        while writes.backlog().await.unwrap().pending > 0 {
+            worker.drain(seconds(5)).await.unwrap();
+        }
+        pass(seconds(1)).await;
+        let killing = tokio::spawn(async move {
+            loop {
+                worker.drain_once().await.unwrap();
+                tokio::time::sleep(millis(1)).await;
+            }
+        });
+        let replayed = tokio::time::timeout(seconds(60), writes.replay_all());
+        let replayed = replayed.await.unwrap().unwrap();
+        killing.abort();
+        assert_eq!(replayed, 600);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_stays_where_the_newer_write_is_refused() {
+    let bed = Bed::new();
+    let (_, worker) = dead(&bed, "a").await;
+    let builder = bed.builder().backlog(1).when_full(WhenFull::WriteThrough);
+    let (writes, _) = builder.build().await.unwrap();
+    bed.refuse(&key("a"), SinkError::permanent("no"));
+    bed.behave(Behaviour::Slow(seconds(1)));
+    let refused = tokio::spawn({
+        let writes = writes.clone();
+        async move { writes.put(&key("a"), &text("new")).await }
+    });
+    pass(millis(10)).await;
+    assert_eq!(
+        writes.replay(&key("a")).await.unwrap(),
+        Replayed::Superseded
+    );
+    assert!(refused.await.unwrap().is_err());
+    // It was accepted, and the other one was not.
+    bed.refuse_no_more();
+    assert_eq!(writes.replay(&key("a")).await.unwrap(), Replayed::Queued);
+    worker.drain(seconds(5)).await.unwrap();
+    assert_eq!(bed.row(&key("a")), Some(text("old")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_cannot_be_read_hides_no_other() {
+    let bed = Bed::new();
+    let (writes, worker) = dead(&bed, "a").await;
+    bed.refuse(&key("b"), SinkError::permanent("no room"));
+    writes.put(&key("b"), &text("old")).await.unwrap();
+    worker.drain(seconds(5)).await.unwrap();
+    let damaged = bed.name(&key("b"));
+    let letter = damaged
+        .companion(cachekit_keys::CompanionKind::DeadLetter)
+        .unwrap();
+    let options = SetOptions::new(Expiration::Never);
+    bed.store
+        .set(&letter, "damaged".into(), options)
+        .await
+        .unwrap();
+    let page = writes.dead_letters(None, 10).await.unwrap();
+    assert_eq!(page.letters.len(), 1);
+    assert_eq!(page.letters[0].token.key, bed.name(&key("a")));
+    assert_eq!(page.unreadable.len(), 1);
+    assert_eq!(page.unreadable[0].0, damaged);
+    assert_eq!(writes.discard_all().await.unwrap(), 2);
 }

@@ -4,6 +4,7 @@ mod accepting;
 mod barriers;
 mod clocks;
 mod draining;
+mod hints;
 mod letters;
 mod reading;
 mod servers;

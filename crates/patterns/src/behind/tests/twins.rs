@@ -270,6 +270,8 @@ impl Play<'_> {
             }
             14 | 15 => {
                 let mut args = self.claim();
+                args.truncate(1);
+                args.push(self.of(&["0", "200", "30000"]).to_owned().into());
                 let sequence = self.claimed.sequences[key].clone();
                 let sequence = if self.random.bool() {
                     sequence
@@ -279,18 +281,20 @@ impl Play<'_> {
                 let pause = self.of(&["0", "100", "50000"]).to_owned();
                 let attempts = self.of(&["", "000", "007"]).to_owned();
                 args.extend(Self::args([self.member(key), sequence, pause, attempts]));
-                (RETRY, vec![due, held, waiting, write(key)], args)
+                (RETRY, vec![held, waiting, write(key)], args)
             }
             16 | 17 => {
                 let mut args = self.claim();
+                args.truncate(1);
+                args.push(self.of(&["0", "200", "30000"]).to_owned().into());
                 let sequence = self.claimed.sequences[key].clone();
                 args.extend(Self::args([self.member(key), sequence]));
                 if self.random.u8(..3) > 0 {
                     args.push(self.of(&["", "no room", "because"]).to_owned().into());
                 }
-                let keys =
-                    head.into_iter()
-                        .chain([letter(key), due, held, waiting, persisted, dead]);
+                let keys = head
+                    .into_iter()
+                    .chain([letter(key), held, waiting, persisted, dead]);
                 (GIVE_UP, keys.collect(), args)
             }
             18 => {
@@ -304,7 +308,11 @@ impl Play<'_> {
             19 => (
                 LETTERS,
                 vec![dead],
-                Self::args(["0".to_owned(), "2".to_owned()]),
+                Self::args([
+                    "0".to_owned(),
+                    self.of(&["1700000000000", "9007199254740991"]).to_owned(),
+                    "2".to_owned(),
+                ]),
             ),
             20 => {
                 let since = self.claimed.at.to_string();

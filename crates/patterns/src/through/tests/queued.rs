@@ -86,3 +86,21 @@ async fn a_value_whose_fate_the_cache_does_not_learn_goes_soon() {
     advance(Duration::from_secs(16)).await;
     assert_eq!(cache.get(&tree()).await.unwrap(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_was_cached_although_the_answer_was_lost_is_taken_back() {
+    let (store, plan) = (Arc::new(MemoryStore::new()), FaultPlan::new());
+    let shared = Arc::clone(&store) as Arc<dyn Store>;
+    let cache = builder(Arc::new(Faults::new(shared, &plan)))
+        .build()
+        .unwrap();
+    plan.add(FaultRule::new(Fault::LoseAnswer(ErrorKind::Timeout)).nth(1));
+    let enqueue = |_, _| async move { Err(io::Error::other("never asked")) };
+    let written = cache
+        .write_queued(tree(), "new".to_owned(), &options(), enqueue)
+        .await;
+    let error = written.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(!error.may_have_applied());
+    assert_eq!(cache.get(&tree()).await.unwrap(), None);
+}
