@@ -12,7 +12,6 @@ use bytes::Bytes;
 use cachekit_codec::{Meta, ValueFormat};
 use cachekit_keys::{Key, KeySchema, Ttl};
 use cachekit_store::{CallOutcome, Event, KeyExpiry, Observer, Observers, Result, Store, StoreExt};
-use futures_util::future::try_join_all;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -25,9 +24,6 @@ use crate::{
 };
 
 pub(crate) use self::look::{Found, Hit, Look};
-
-/// How many keys of a batch are read by one command.
-const PART: usize = 32;
 
 /// What handles over one store have in common.
 pub(crate) struct Base {
@@ -189,16 +185,9 @@ impl Access {
         &self,
         keys: &[Key],
     ) -> Result<Vec<Option<V>>> {
-        // A part is decoded while the server answers the next. A cluster's batch is in parts already, one for each node.
-        let part = match self.base.store.capabilities().clustered {
-            false => PART,
-            true => keys.len().max(1),
-        };
-        let parts = keys.chunks(part).map(|keys| self.get_part(keys));
-        Ok(try_join_all(parts).await?.into_iter().flatten().collect())
-    }
-
-    async fn get_part<V: DeserializeOwned>(&self, keys: &[Key]) -> Result<Vec<Option<V>>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let stored = self.read_many(keys, false).await?;
         let mut counts = CacheCounts::default();
         let mut values = Vec::with_capacity(keys.len());

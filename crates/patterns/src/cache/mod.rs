@@ -127,7 +127,6 @@ impl<K: KeyFamily, V: Serialize + DeserializeOwned + Send + Sync + 'static> Cach
     }
 
     /// Many values in one round trip, in the order of the keys. A key that holds another type than a string is a miss here.
-    /// More than 32 are read in parts, which are not of one moment: others may write in between.
     ///
     /// # Errors
     /// Those of the [type](Self#errors).

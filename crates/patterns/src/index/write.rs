@@ -8,6 +8,7 @@ use cachekit_store::{
     Capabilities, Condition, Error, ErrorKind, Reply, Result, ScriptCall, SetItem, SetOptions,
     Store,
 };
+use futures_util::future::join_all;
 
 use super::{
     plan::{Group, Indices, Notes, groups},
@@ -39,6 +40,14 @@ pub(crate) struct Write {
     pub(crate) roots: Roots,
     pub(crate) value: Bytes,
     pub(crate) ttl: Ttl,
+}
+
+/// What one run of a batch writes.
+struct Part<'p> {
+    /// The indices that all have.
+    near: &'p [Key],
+    /// Which writes of the batch.
+    places: &'p [usize],
 }
 
 /// Writes values with the options of one call.
@@ -165,38 +174,69 @@ impl<'a> Writer<'a> {
         groups: &[Group<'_>],
         written: &mut [bool],
     ) -> Result<()> {
-        let mut calls = Vec::new();
-        let mut chunks: Vec<Vec<usize>> = Vec::new();
-        for group in groups {
-            for chunk in self.places(group, writes).chunks(BATCH) {
-                let members = chunk.iter().map(|&place| &writes[place]);
-                let near = &group.indices.near;
-                calls.push(set_many_call(members, near, self.condition_text())?);
-                chunks.push(chunk.to_vec());
-            }
-        }
-        if calls.is_empty() {
-            return Ok(());
-        }
-        let replies = self.store.run_script(&SET_MANY, &calls).await?;
-        for (chunk, reply) in chunks.into_iter().zip(replies) {
+        let places = groups.iter().map(|group| self.places(group, writes));
+        let places: Vec<Cow<'_, [usize]>> = places.collect();
+        let parts = groups.iter().zip(&places).flat_map(|(group, places)| {
+            let chunks = places.chunks(self.part());
+            chunks.map(|places| Part {
+                near: &group.indices.near,
+                places,
+            })
+        });
+        let parts: Vec<Part<'_>> = parts.collect();
+        let replies = self.run_parts(writes, &parts).await?;
+        for (part, reply) in parts.into_iter().zip(replies) {
             let answers = match reply {
                 Reply::Integer(1) => continue,
-                Reply::Array(answers) if answers.len() == chunk.len() => answers,
+                Reply::Array(answers) if answers.len() == part.places.len() => answers,
                 _ => return Err(unexpected(&SET_MANY).with_may_have_applied(true)),
             };
-            for (&place, answer) in chunk.iter().zip(answers) {
+            for (&place, answer) in part.places.iter().zip(answers) {
                 written[place] = integer(&SET_MANY, &answer)? == 1;
             }
         }
         Ok(())
     }
 
+    /// How many writes one run has at most. On one server smaller ones are as good, and it works on the first while the next is
+    /// written down.
+    const fn part(&self) -> usize {
+        match self.capabilities.clustered {
+            true => BATCH,
+            false => BATCH / 2,
+        }
+    }
+
+    async fn run_parts(&self, writes: &[Write], parts: &[Part<'_>]) -> Result<Vec<Reply>> {
+        let call = |part: &Part<'_>| {
+            let members = part.places.iter().map(|&place| &writes[place]);
+            set_many_call(members, part.near, self.condition_text())
+        };
+        if self.capabilities.clustered {
+            let calls: Vec<ScriptCall> = parts.iter().map(call).collect::<Result<_>>()?;
+            return self.store.run_script(&SET_MANY, &calls).await;
+        }
+        let runs = parts.iter().map(async |part| {
+            let replies = self.store.run_script(&SET_MANY, &[call(part)?]).await?;
+            let reply = replies.into_iter().next();
+            reply.ok_or_else(|| unexpected(&SET_MANY).with_may_have_applied(true))
+        });
+        let replies = join_all(runs).await;
+        let is_applied = |reply: &Result<Reply>| {
+            reply
+                .as_ref()
+                .map_or_else(Error::may_have_applied, |_| true)
+        };
+        let applied = replies.iter().any(is_applied);
+        let replies: Result<Vec<Reply>> = replies.into_iter().collect();
+        replies.map_err(|error| error.with_may_have_applied(applied))
+    }
+
     /// Which writes of a group are sent. Runs of a script come in no certain order: where a group takes several, the last write
     /// to a key stands for those before it.
     fn places<'g>(&self, group: &'g Group<'_>, writes: &[Write]) -> Cow<'g, [usize]> {
         let is_plain = matches!(self.condition, Condition::Always);
-        if group.places.len() <= BATCH || !is_plain {
+        if group.places.len() <= self.part() || !is_plain {
             return Cow::Borrowed(&group.places);
         }
         let mut seen = HashSet::with_capacity(group.places.len());

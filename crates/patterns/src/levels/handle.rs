@@ -68,7 +68,6 @@ impl<S: Scope> LevelCache<S> {
     }
 
     /// Many values in one round trip, in the order of the names. A key that holds another type than a string is a miss here.
-    /// More than 32 are read in parts, which are not of one moment: others may write in between.
     ///
     /// # Errors
     /// Those of the [type](Self#errors).

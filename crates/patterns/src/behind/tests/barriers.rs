@@ -46,9 +46,10 @@ async fn a_flush_under_load_is_heard_and_does_not_end_the_coalescing() {
     };
     let flushing = async {
         tokio::time::sleep(millis(50)).await;
-        writes.flush(seconds(5)).await.unwrap();
+        writes.flush(seconds(5)).await.unwrap()
     };
-    tokio::join!(writing, flushing);
+    let (_, flushed) = tokio::join!(writing, flushing);
+    assert_eq!(flushed.dead_letters, 0);
     let calls = bed.take_calls().len();
     // One a window, and while there is a hurry one after the other.
     assert!((50..250).contains(&calls), "{calls} calls");

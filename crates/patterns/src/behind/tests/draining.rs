@@ -99,6 +99,27 @@ async fn one_key_that_fails_keeps_no_other_from_being_persisted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nor_does_it_where_a_batch_is_a_single_item() {
+    let bed = Bed::new();
+    let builder = bed.builder().batch(1).window(millis(1));
+    let builder = builder.max_attempts(900).backoff(millis(1), millis(1));
+    let (writes, worker) = builder.build().await.unwrap();
+    bed.refuse(&key("p"), SinkError::transient("poison"));
+    writes.put(&key("p"), &text("one")).await.unwrap();
+    pass(millis(3)).await;
+    worker.drain_once().await.unwrap();
+    writes.put(&key("a"), &text("one")).await.unwrap();
+    for _ in 0..20 {
+        pass(millis(3)).await;
+        worker.drain_once().await.unwrap();
+    }
+    assert_eq!(bed.row(&key("a")), Some(text("one")));
+    let of_poison = bed.take_calls().into_iter().flatten();
+    let of_poison = of_poison.filter(|item| item.token.key == bed.name(&key("p")));
+    assert!(of_poison.count() > 5, "nor do others keep it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_gets_no_result_is_tried_again() {
     for behaviour in [
         Behaviour::Fewer(1),
