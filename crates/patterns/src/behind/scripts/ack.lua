@@ -16,15 +16,16 @@ end
 local claims, letters = redis.call('ZMSCORE', held, unpack(members)), redis.call('ZCARD', dead) > 0
 local answers, done, over = {}, {}, {}
 for i = 1, n do
-  local write, member, sequence, count = KEYS[5 + i], members[i], ARGV[2 + 3 * i], tonumber(ARGV[3 + 3 * i])
+  local write, member, sequence = KEYS[5 + i], members[i], ARGV[2 + 3 * i]
   answers[i] = 0
-  if tonumber(claims[i]) == claim then
+  -- As a rule it is the same text, too.
+  if claims[i] == ARGV[1] or tonumber(claims[i]) == claim then
     local now_there = string.sub(redis.call('GETRANGE', write, 0, 16), 2)
     if now_there == sequence or now_there == '' then
       done[#done + 1], over[#over + 1] = write, member
       answers[i] = 1
     else
-      requeue(due, held, waiting, write, member, claimed_at, window, count)
+      requeue(due, held, waiting, write, member, claimed_at, window, tonumber(ARGV[3 + 3 * i]))
       answers[i] = 2
     end
     if letters then

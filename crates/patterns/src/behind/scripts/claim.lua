@@ -10,7 +10,7 @@ local function many(command, set, list)
   end
 end
 local function hold(found, is_new)
-  local holding, leaving, since = {}, {}, {}
+  local holding, since = {}, {}
   -- Many are of one moment, and a number takes long to become text.
   local moment, accepted
   for i = 1, #found, 2 do
@@ -18,7 +18,6 @@ local function hold(found, is_new)
     members[#members + 1] = member
     holding[i], holding[i + 1] = held_until, member
     if is_new then
-      leaving[#leaving + 1] = member
       if found[i + 1] ~= moment then
         moment = found[i + 1]
         accepted = int(math.min(tonumber(moment) - window, now_ms))
@@ -27,18 +26,25 @@ local function hold(found, is_new)
     end
   end
   many('ZADD', held, holding)
-  many('ZREM', due, leaving)
   many('ZADD', waiting, since)
 end
 local function take(set, from, to, most)
   if most > 0 then
-    hold(redis.call('ZRANGE', set, from, to, 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES'), set == due)
+    local found = redis.call('ZRANGE', set, from, to, 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
+    if set == due and #found > 0 then
+      redis.call('ZREMRANGEBYRANK', due, 0, #found / 2 - 1)
+    end
+    hold(found, set == due)
   end
 end
 local function take_far(set, beyond, most)
   if most > 0 then
     local from = '(' .. int(beyond)
-    hold(redis.call('ZRANGE', set, '+inf', from, 'BYSCORE', 'REV', 'LIMIT', 0, most, 'WITHSCORES'), set == due)
+    local found = redis.call('ZRANGE', set, '+inf', from, 'BYSCORE', 'REV', 'LIMIT', 0, most, 'WITHSCORES')
+    if set == due and #found > 0 then
+      redis.call('ZREMRANGEBYRANK', due, -#found / 2, -1)
+    end
+    hold(found, set == due)
   end
 end
 
