@@ -184,7 +184,10 @@ impl<'a> Writer<'a> {
             })
         });
         let parts: Vec<Part<'_>> = parts.collect();
-        let replies = self.run_parts(writes, &parts).await?;
+        let replies = match groups {
+            [_] if !self.capabilities.clustered => self.run_each(writes, &parts).await?,
+            _ => self.run_all(writes, &parts).await?,
+        };
         for (part, reply) in parts.into_iter().zip(replies) {
             let answers = match reply {
                 Reply::Integer(1) => continue,
@@ -207,17 +210,17 @@ impl<'a> Writer<'a> {
         }
     }
 
-    async fn run_parts(&self, writes: &[Write], parts: &[Part<'_>]) -> Result<Vec<Reply>> {
-        let call = |part: &Part<'_>| {
-            let members = part.places.iter().map(|&place| &writes[place]);
-            set_many_call(members, part.near, self.condition_text())
-        };
-        if self.capabilities.clustered {
-            let calls: Vec<ScriptCall> = parts.iter().map(call).collect::<Result<_>>()?;
-            return self.store.run_script(&SET_MANY, &calls).await;
-        }
+    async fn run_all(&self, writes: &[Write], parts: &[Part<'_>]) -> Result<Vec<Reply>> {
+        let calls = parts.iter().map(|part| self.call(writes, part));
+        let calls: Vec<ScriptCall> = calls.collect::<Result<_>>()?;
+        self.store.run_script(&SET_MANY, &calls).await
+    }
+
+    /// Each run is written down when its turn has come to be sent.
+    async fn run_each(&self, writes: &[Write], parts: &[Part<'_>]) -> Result<Vec<Reply>> {
         let runs = parts.iter().map(async |part| {
-            let replies = self.store.run_script(&SET_MANY, &[call(part)?]).await?;
+            let call = self.call(writes, part)?;
+            let replies = self.store.run_script(&SET_MANY, &[call]).await?;
             let reply = replies.into_iter().next();
             reply.ok_or_else(|| unexpected(&SET_MANY).with_may_have_applied(true))
         });
@@ -230,6 +233,11 @@ impl<'a> Writer<'a> {
         let applied = replies.iter().any(is_applied);
         let replies: Result<Vec<Reply>> = replies.into_iter().collect();
         replies.map_err(|error| error.with_may_have_applied(applied))
+    }
+
+    fn call(&self, writes: &[Write], part: &Part<'_>) -> Result<ScriptCall> {
+        let members = part.places.iter().map(|&place| &writes[place]);
+        set_many_call(members, part.near, self.condition_text())
     }
 
     /// Which writes of a group are sent. Runs of a script come in no certain order: where a group takes several, the last write
