@@ -53,6 +53,7 @@ pub const SCRIPT_COMMANDS: &[&str] = &[
     "zcount",
     "zrange",
     "zremrangebyscore",
+    "zremrangebyrank",
 ];
 
 /// What channels need.
