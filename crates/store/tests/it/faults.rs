@@ -107,6 +107,51 @@ async fn many_calls_that_time_out_in_one_stall_keep_the_connection() {
 }
 
 #[tokio::test]
+async fn a_server_that_loads_its_data_is_not_ready_and_then_is() {
+    // Each key takes 10 ms, so that calls meet it on the way; in between it answers.
+    let slowly = ["--key-load-delay", "10000"];
+    let answering = ["--loading-process-events-interval-bytes", "1024"];
+    let arguments = [slowly, answering].concat();
+    let started = Server::start_with(Kind::Redis7, &arguments).await;
+    let Some(mut server) = started.unwrap() else {
+        return;
+    };
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    for number in 0..200 {
+        let name = Key::from_raw(format!("k{number}")).unwrap();
+        let value = Bytes::from(vec![b'v'; 1_024]);
+        store.set(&name, value, ttl()).await.unwrap();
+    }
+    let mut raw = RawClient::connect(&server.url()).unwrap();
+    raw.text(&["SAVE"]).unwrap();
+    server.kill().await.unwrap();
+    let calling = async {
+        let (mut refused, begun) = (0, Instant::now());
+        loop {
+            match store.set(&key(), Bytes::from_static(b"v"), ttl()).await {
+                Err(error) if error.kind() == ErrorKind::NotReady => {
+                    assert!(!error.may_have_applied());
+                    refused += 1;
+                }
+                Err(_) => {}
+                Ok(_) if refused > 0 => return refused,
+                Ok(_) => panic!("it was ready at once"),
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "never ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (restarted, refused) = tokio::join!(server.restart(), calling);
+    restarted.unwrap();
+    assert!(refused > 0);
+    let first = Key::from_raw("k0").unwrap();
+    assert!(
+        store.get(&first).await.unwrap().is_some(),
+        "it has its data"
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_became_a_replica_is_left_for_whatever_the_address_leads_to_now() {
     let Some(server) = Server::start(Kind::Redis7).await.unwrap() else {
         return;
