@@ -372,6 +372,6 @@ async fn closing_waits_for_all_the_steps_of_a_call() {
         tokio::task::yield_now().await;
     }
     store.close().await;
-    assert!(run.is_finished());
+    // Had it been cut off, the later steps would have found no connection. (Its task may still be about to say that it is over.)
     assert_eq!(run.await.unwrap().unwrap(), [Reply::Integer(2)]);
 }
