@@ -1,12 +1,12 @@
 //! Calls that come while others of their kind are under way go together.
 //!
 //! Nothing waits for a timer: the first calls go at once, and what comes before they are answered goes in one run as soon as one
-//! of them is. All who are in a run drive it, so that no task is needed, and one that goes away holds up nobody.
+//! of them is, or has taken unusually long. All who are in a run drive it, so that no task is needed, and one that goes away holds
+//! up nobody.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     hash::Hash,
-    time::Duration,
 };
 
 use cachekit_store::{CoalescedCall, Coalescer, CoalescerOptions, Error, ErrorKind, Result};
@@ -17,8 +17,6 @@ use parking_lot::Mutex;
 const RUNS: usize = 2;
 /// How many calls go together at most.
 const MOST: usize = 64;
-/// A run that takes longer is not waited for: so nobody waits for two deadlines where a server hangs.
-const PATIENCE: Duration = Duration::from_millis(20);
 
 /// What gathers calls with an argument `T` and an answer `R`; those of different kinds `K` do not know of each other.
 pub(crate) struct Gather<K: Hash + Eq, T, R> {
@@ -105,9 +103,7 @@ where
         let options = options.in_flight(RUNS).batch(MOST).queue(usize::MAX);
         let calls = match self.kinds.lock().entry(kind.clone()) {
             Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(vacant) => vacant
-                .insert(Coalescer::new(options.patience(PATIENCE)))
-                .clone(),
+            Entry::Vacant(vacant) => vacant.insert(Coalescer::new(options)).clone(),
         };
         Turn {
             gather: self,
@@ -126,8 +122,9 @@ struct Turn<'g, K: Hash + Eq, T: Send + 'static, R: Send + 'static> {
 
 impl<K: Hash + Eq, T: Send + 'static, R: Send + 'static> Drop for Turn<'_, K, T, R> {
     fn drop(&mut self) {
+        // Not of its own calls: they may have been forgotten before it joined them, and others be under way.
         let mut kinds = self.gather.kinds.lock();
-        if self.calls.is_idle() {
+        if kinds.get(&self.kind).is_some_and(Coalescer::is_idle) {
             kinds.remove(&self.kind);
         }
     }
@@ -174,6 +171,7 @@ mod tests {
         pin::pin,
         sync::Arc,
         task::Poll,
+        time::Duration,
     };
 
     use cachekit_store::{Error, ErrorKind, Result};
@@ -181,7 +179,7 @@ mod tests {
     use parking_lot::Mutex;
     use tokio::sync::Notify;
 
-    use super::{Gather, MOST, PATIENCE, RUNS};
+    use super::{Gather, MOST, RUNS};
 
     type Doubling = Gather<&'static str, u32, u32>;
 
@@ -245,7 +243,7 @@ mod tests {
         assert!(!is_ready(poll!(&mut stuck)));
         let start = tokio::time::Instant::now();
         assert_eq!(gather.call("kind", 4, || double).await.unwrap(), 8);
-        assert_eq!(start.elapsed(), PATIENCE);
+        assert_eq!(start.elapsed(), Duration::from_millis(20));
     }
 
     #[tokio::test(start_paused = true)]

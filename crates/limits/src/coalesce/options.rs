@@ -5,8 +5,8 @@ use cachekit_store::CoalescerOptions;
 /// How checks share calls, for [`Limiter::coalesced`](crate::Limiter::coalesced).
 ///
 /// A check that finds fewer calls on their way than [may be](Self::calls_in_flight) leaves at once, alone. Those that come
-/// later wait until one of the calls is back, and leave together: no timer holds anyone up, and the busier it is the more
-/// share a call. One subject's checks are one entry of the call, decided in the order in which they came.
+/// later wait until one of the calls is back, for 20 milliseconds at most, and leave together: no timer holds anyone up, and the
+/// busier it is the more share a call. A store that hangs is not waited for twice. One subject's checks are one entry of the call, decided in the order in which they came.
 ///
 /// On a cluster, a call is split by slot: the checks of one subject share a run of the script, all runs are sent at once, and
 /// each fails for itself.
@@ -46,7 +46,7 @@ impl Coalescing {
     }
 
     /// How many calls may be on their way at a time, 1 to 64; what lies outside counts as the nearest. Fewer means that more
-    /// checks share a call.
+    /// checks share a call. Calls that take longer than 20 milliseconds do not count.
     ///
     /// # Examples
     /// See [`Coalescing`].

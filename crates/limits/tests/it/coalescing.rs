@@ -5,14 +5,15 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use cachekit_keys::{KeySchema, Namespace, RateLimitKey, RateLimitState, Segment, UserId};
 use cachekit_limits::{Coalescing, Decision, Limit, Limiter};
 use cachekit_store::{
-    ErrorKind, Fault, FaultPlan, FaultRule, Faults, MemoryStore, RedisStore, Reply, Result, Script,
-    ScriptCall, Store, ZAddCondition,
+    ErrorKind, Fault, FaultPlan, FaultRule, Faults, LayerExt, MemoryStore, RedisStore, Reply,
+    Result, Script, ScriptCall, Store, Timeout, TimeoutOptions, ZAddCondition,
 };
 use cachekit_testkit::{
     RawClient,
     server::{Deployment, Form, Kind, Server, SharedServer},
 };
 use futures_util::{FutureExt, future::join_all};
+use tokio::time::Instant;
 
 use crate::{
     support::{paused, user},
@@ -21,10 +22,10 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// A limiter whose checks share calls, and the plan of what befalls these. A call takes a second.
+/// A limiter whose checks share calls, and the plan of what befalls these. A call takes 10 ms, which is waited for.
 fn coalesced(limit: Limit, coalescing: Coalescing) -> (Limiter, FaultPlan) {
     let plan = FaultPlan::new();
-    let slow = Fault::Delay(Duration::from_secs(1));
+    let slow = Fault::Delay(Duration::from_millis(10));
     plan.add(FaultRule::new(slow).on("run_script"));
     let store = Faults::new(Arc::new(MemoryStore::new()), &plan);
     let limiter = Limiter::new(Arc::new(store), KeySchema::plain(), limit);
@@ -127,6 +128,30 @@ fn a_caller_that_is_not_polled_holds_up_nobody() {
         assert!(also_stalled.as_mut().now_or_never().is_none());
         let decision = tokio::time::timeout(HOUR, limiter.check(&user, 1)).await;
         assert_eq!(decision.expect("not held up").unwrap().remaining(), 97);
+    });
+}
+
+#[test]
+fn a_store_that_hangs_is_waited_for_once_however_many_calls_are_ahead() {
+    paused(async {
+        let plan = FaultPlan::new();
+        plan.add(FaultRule::new(Fault::Hang).on("run_script"));
+        let second = TimeoutOptions::all(Duration::from_secs(1));
+        let store = MemoryStore::new().with_faults(&plan);
+        let store = Timeout::new(store, second).unwrap();
+        let limiter = Limiter::new(Arc::new(store), KeySchema::plain(), hundred());
+        let limiter = limiter.coalesced(one_call_at_a_time().checks_in_call(2));
+        let (start, user) = (Instant::now(), user());
+        let checks = (0..40).map(|_| limiter.check(&user, 1));
+        for check in join_all(checks).await {
+            assert_eq!(check.unwrap_err().kind(), ErrorKind::Timeout);
+        }
+        assert_eq!(start.elapsed(), Duration::from_millis(1_020));
+        assert_eq!(
+            plan.calls(),
+            21,
+            "the first alone, then two together, and the last"
+        );
     });
 }
 

@@ -44,7 +44,7 @@ pub(super) fn weak<T, L>(flight: &Flight<L>, seats: &Arc<Seats<T>>) -> Option<We
 /// A flight that leaves when the one `before` has landed, or `patience` is over. Who waits for the one drives the other.
 pub(super) fn prepare<T, L>(
     before: Option<Flight<L>>,
-    patience: Option<Duration>,
+    patience: Duration,
     seats: Arc<Seats<T>>,
     call: CoalescedCall<T, L>,
 ) -> Flight<L>
@@ -53,14 +53,8 @@ where
     L: Send + Sync + 'static,
 {
     let flight = async move {
-        match (before, patience) {
-            (Some(before), Some(patience)) => {
-                let _ = timeout(patience, before).await;
-            }
-            (Some(before), None) => {
-                before.await;
-            }
-            (None, _) => {}
+        if let Some(before) = before {
+            let _ = timeout(patience, before).await;
         }
         Arc::new(call(seats.leave()).await)
     };

@@ -1,6 +1,7 @@
 //! Requests of one process that share calls.
 //!
-//! While a call is on its way, those who come wait together for the next: nobody waits for a timer. A call is a *flight*: whoever
+//! While a call is on its way, those who come wait together for the next: nobody waits for a timer, except where the call before
+//! takes unusually long. A call is a *flight*: whoever
 //! waits for it drives it, and those before it, so that no task is spawned, and a caller that goes away, or is not polled for a
 //! while, holds up nobody.
 

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-/// Options of a [`Coalescer`](super::Coalescer): 2 calls at a time, with up to 256 requests each, 10 000 requests that wait, for as
-/// long as it takes.
+/// Options of a [`Coalescer`](super::Coalescer): 2 calls at a time, with up to 256 requests each, 10 000 requests that wait, and a
+/// patience of 20 milliseconds.
 ///
 /// # Examples
 /// ```
 /// use std::time::Duration;
 /// use cachekit_store::CoalescerOptions;
 ///
-/// let options = CoalescerOptions::new("set").in_flight(4).batch(64).patience(Duration::from_millis(20));
+/// let options = CoalescerOptions::new("set").in_flight(4).batch(64).patience(Duration::from_millis(50));
 /// # let _ = options;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct CoalescerOptions {
     pub(super) in_flight: usize,
     pub(super) batch: usize,
     pub(super) queue: usize,
-    pub(super) patience: Option<Duration>,
+    pub(super) patience: Duration,
 }
 
 impl CoalescerOptions {
@@ -34,7 +34,7 @@ impl CoalescerOptions {
             in_flight: 2,
             batch: 256,
             queue: 10_000,
-            patience: None,
+            patience: Duration::from_millis(20),
         }
     }
 
@@ -65,13 +65,13 @@ impl CoalescerOptions {
         self
     }
 
-    /// How long a call waits for those before it at most, in place of forever. So a server that hangs is not waited for twice,
-    /// and more calls than [may be](Self::in_flight) are on their way to a slow one.
+    /// How long a call waits for those before it at most. So a server that hangs is not waited for twice, or as often as there are
+    /// calls ahead; and more calls than [may be](Self::in_flight) are on their way to a slow one.
     ///
     /// # Examples
     /// See [`CoalescerOptions`].
     pub const fn patience(mut self, patience: Duration) -> Self {
-        self.patience = Some(patience);
+        self.patience = patience;
         self
     }
 }
