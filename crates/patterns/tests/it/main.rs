@@ -9,4 +9,5 @@ mod interleavings;
 mod lifetimes;
 mod loading;
 mod support;
+mod together;
 mod warming;
