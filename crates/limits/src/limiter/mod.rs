@@ -370,10 +370,7 @@ impl Limiter {
         let is_denial =
             |status: &LimitStatus| status.retry_after != Some(std::time::Duration::ZERO);
         let allowed = !statuses.iter().any(is_denial);
-        let binding = match allowed {
-            true => tightest(&statuses),
-            false => slowest(&statuses),
-        };
+        let binding = binding(allowed, &statuses);
         if statuses[binding].retry_after.is_none() {
             self.refuse_impossible_of(&statuses[binding], need)?;
         }
@@ -461,6 +458,14 @@ fn impossible(cost: u64, name: &str, limit: u64) -> cachekit_store::Error {
         "check",
         format!("a cost of {cost} can never pass the limit {name:?} of {limit}"),
     )
+}
+
+/// The limit that a decision is about.
+fn binding(allowed: bool, statuses: &[LimitStatus]) -> usize {
+    match allowed {
+        true => tightest(statuses),
+        false => slowest(statuses),
+    }
 }
 
 /// The limit with the least left.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use cachekit_keys::UserId;
 use cachekit_store::{Error, ErrorKind, MemoryStore, Result};
 
-use super::{Limiter, call::Op, slowest, tightest};
+use super::{Limiter, binding, call::Op};
 use crate::{Decision, Limit, LimitStatus, decision::Origin, error::invalid};
 
 /// What checks answer while the store cannot: it is unreachable, too slow, or refuses writes.
@@ -132,17 +132,13 @@ impl Standby {
             false => Origin::Outage,
         };
         let statuses = self.statuses(limits, local);
-        let binding = match allowed {
-            true => tightest(&statuses),
-            false => slowest(&statuses),
-        };
         Ok(Decision {
             asked: cost,
             taken,
             allowed,
             shadow: false,
+            binding: binding(allowed, &statuses),
             statuses,
-            binding,
             origin,
         })
     }
