@@ -1,6 +1,6 @@
 //! Claims: taking what is due, and ending that in one way or another.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, iter, time::Duration};
 
 use bytes::Bytes;
 use cachekit_keys::Key;
@@ -18,6 +18,9 @@ use crate::{
     lease::lease_of,
 };
 
+/// So many bytes of a write are read as a whole where only its sequence is asked for.
+const SHORT: usize = 1_024;
+
 /// What one look brought.
 pub(super) struct Look {
     pub(super) claims: Vec<Claim>,
@@ -33,6 +36,8 @@ pub(super) struct Claim {
     /// What tells this claim from others.
     pub(super) score: u64,
     pub(super) keys: Vec<Key>,
+    /// Which of the keys, from 1, were claimed before by somebody who did not end that.
+    pub(super) expired: Vec<u64>,
 }
 
 /// A claimed write as it was when the attempt began.
@@ -48,6 +53,17 @@ pub(super) struct Done<'k> {
     pub(super) key: &'k Key,
     pub(super) sequence: Bytes,
     pub(super) count: u32,
+    /// How many bytes it had.
+    pub(super) size: usize,
+}
+
+/// A claimed write that is given up, to become a dead letter.
+pub(super) struct Dead<'k> {
+    pub(super) key: &'k Key,
+    pub(super) sequence: Bytes,
+    pub(super) reason: String,
+    /// How many attempts there were; `None` for as many as are counted.
+    pub(super) attempts: Option<u32>,
 }
 
 /// A claimed write that is to be tried again.
@@ -161,9 +177,13 @@ impl Queue {
             let next = at(2)?.map(|next| Duration::from_millis(next.saturating_sub(now)));
             let letters = at(3)?.unwrap_or_default();
             let mut keys = Vec::new();
-            let Some(Reply::Array(members)) = reply.pop() else {
+            let (Some(Reply::Array(members)), Some(Reply::Array(expired))) =
+                (reply.pop(), reply.pop())
+            else {
                 return Err(unexpected(&CLAIM));
             };
+            let expired = expired.iter();
+            let expired = expired.filter_map(|place| unsigned(&CLAIM, Some(place)).transpose());
             for member in members {
                 let Reply::Bytes(member) = member else {
                     return Err(unexpected(&CLAIM));
@@ -175,6 +195,7 @@ impl Queue {
                 at: now,
                 score,
                 keys,
+                expired: expired.collect::<Result<_>>()?,
             };
             looks.push((claim, next, letters));
         }
@@ -184,7 +205,9 @@ impl Queue {
     /// Begins an attempt of each key of a claim, for so many bytes.
     pub(super) async fn begin(&self, claim: &Claim, bytes: usize) -> Result<Vec<Begun>> {
         let writes = claim.keys.iter().map(write_of).collect::<Result<_>>()?;
-        let call = ScriptCall::new(writes, vec![number(bytes as u64)]);
+        let expired = claim.expired.iter().copied();
+        let args = iter::once(bytes as u64).chain(expired).map(number);
+        let call = ScriptCall::new(writes, args.collect());
         let replies = self.store.run_script(&BEGIN, &[call]).await?;
         let reply = replies.into_iter().next();
         let begun = parts(&BEGIN, reply.ok_or_else(|| unexpected(&BEGIN))?)?;
@@ -214,7 +237,13 @@ impl Queue {
             for key in writes.chain(letters) {
                 keys.push(key?);
             }
-            let mut args = self.claim_args(claim);
+            let are_short = chunk.iter().all(|done| done.size <= SHORT);
+            let mut args = vec![
+                number(claim.score),
+                number(claim.at),
+                number(self.window_ms()),
+                number(u64::from(are_short)),
+            ];
             for done in chunk {
                 let count = number(u64::from(done.count));
                 args.extend([done.key.to_bytes(), done.sequence.clone(), count]);
@@ -235,12 +264,11 @@ impl Queue {
             }
             let mut args = vec![number(claim.score), number(millis(self.newer_waits()))];
             for again in chunk {
-                let attempts = again.attempts.map(|attempts| format!("{attempts:03}"));
                 args.extend([
                     again.key.to_bytes(),
                     again.sequence.clone(),
                     number(millis(again.pause)),
-                    attempts.unwrap_or_default().into(),
+                    attempts_text(again.attempts),
                 ]);
             }
             calls.push(ScriptCall::new(keys, args));
@@ -248,13 +276,30 @@ impl Queue {
         self.ended(&RETRY, calls).await
     }
 
-    /// Gives a write up, where the claim is not over: with a reason it becomes a dead letter.
-    pub(super) async fn give_up(
+    /// Makes a write a dead letter, where the claim is not over.
+    pub(super) async fn bury(&self, claim: &Claim, dead: &Dead<'_>) -> Result<Ended> {
+        let reason = Bytes::copy_from_slice(shortened(&dead.reason).as_bytes());
+        let letter = vec![reason, attempts_text(dead.attempts)];
+        self.give_up(claim, dead.key, dead.sequence.clone(), letter)
+            .await
+    }
+
+    /// Drops a write that was not persisted, where the claim is not over.
+    pub(super) async fn take_back(
         &self,
         claim: &Claim,
         key: &Key,
         sequence: Bytes,
-        reason: Option<&str>,
+    ) -> Result<Ended> {
+        self.give_up(claim, key, sequence, Vec::new()).await
+    }
+
+    async fn give_up(
+        &self,
+        claim: &Claim,
+        key: &Key,
+        sequence: Bytes,
+        letter: Vec<Bytes>,
     ) -> Result<Ended> {
         let shard = claim.shard.clone();
         let keys = vec![
@@ -269,7 +314,7 @@ impl Queue {
         ];
         let mut args = vec![number(claim.score), number(millis(self.newer_waits()))];
         args.extend([key.to_bytes(), sequence]);
-        args.extend(reason.map(|reason| Bytes::copy_from_slice(shortened(reason).as_bytes())));
+        args.extend(letter);
         let replies = self
             .store
             .run_script(&GIVE_UP, &[ScriptCall::new(keys, args)])
@@ -281,14 +326,6 @@ impl Queue {
     fn newer_waits(&self) -> Duration {
         // Longer than the longest hold would look like a clock that was ahead.
         self.options.window.min(self.options.longest_hold())
-    }
-
-    fn claim_args(&self, claim: &Claim) -> Vec<Bytes> {
-        vec![
-            number(claim.score),
-            number(claim.at),
-            number(self.window_ms()),
-        ]
     }
 
     async fn ended(&self, script: &Script, calls: Vec<ScriptCall>) -> Result<Vec<Ended>> {
@@ -312,6 +349,12 @@ fn ended(script: &Script, reply: Option<&Reply>) -> Result<Ended> {
         2 => Ok(Ended::Newer),
         _ => Err(unexpected(script)),
     }
+}
+
+/// A count of attempts as it stands in a header.
+fn attempts_text(attempts: Option<u32>) -> Bytes {
+    let text = attempts.map(|attempts| format!("{:03}", attempts.min(999)));
+    text.unwrap_or_default().into()
 }
 
 /// The beginning of a text, cut off between two characters.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     Drained, SinkError, SinkErrorKind, WriteItem, WriteOperation, WriteToken,
     backoff::Backoff,
-    claim::{Again, Begun, Claim, Done, Ended},
+    claim::{Again, Begun, Claim, Dead, Done, Ended},
     companion::{HEAD, Head, decode},
     deliver::deliver,
     shared::Shared,
@@ -29,13 +29,19 @@ pub(super) struct Round {
     pub(super) next: Option<Duration>,
 }
 
-/// An item, and where it comes from.
-struct Taken<K, V> {
+/// Where a claimed write comes from.
+struct Origin {
     /// Which claim, and which of its keys.
     claim: usize,
     place: usize,
-    /// The sequence as it stands in the header.
+    /// The sequence as it stands in the header; empty for any.
     sequence: Bytes,
+    /// How many bytes there are, header included.
+    size: usize,
+}
+
+struct Taken<K, V> {
+    origin: Origin,
     item: WriteItem<K, V>,
 }
 
@@ -50,14 +56,12 @@ enum Verdict {
     },
     Dead {
         reason: String,
+        attempts: Option<u32>,
     },
 }
 
-/// A verdict about a key of a claim, with the sequence that it holds for (empty for any).
 struct Judged {
-    claim: usize,
-    place: usize,
-    sequence: Bytes,
+    origin: Origin,
     verdict: Verdict,
 }
 
@@ -95,20 +99,14 @@ where
             }
             let (origins, items): (Vec<_>, Vec<_>) = batch
                 .into_iter()
-                .map(|taken| ((taken.claim, taken.place, taken.sequence), taken.item))
+                .map(|taken| (taken.origin, taken.item))
                 .unzip();
             let results = deliver(&*self.sink, &items, within).await;
             for ((origin, item), result) in origins.into_iter().zip(items).zip(results) {
-                let (claim, place, sequence) = origin;
                 let unavailable = |error: &SinkError| error.kind() == SinkErrorKind::Unavailable;
                 round.drained.unavailable |= result.as_ref().is_err_and(unavailable);
                 let verdict = self.verdict(&item, result, backoff);
-                judged.push(Judged {
-                    claim,
-                    place,
-                    sequence,
-                    verdict,
-                });
+                judged.push(Judged { origin, verdict });
             }
         }
         round.drained += self.end_all(&look.claims, judged).await?;
@@ -134,32 +132,25 @@ where
             }
             let begun = self.queue.begin(claim, bytes).await?;
             for (place, (key, begun)) in claim.keys.iter().zip(begun).enumerate() {
-                let (sequence, verdict) = match begun {
-                    Begun::Bytes(bytes) => match self.item(key, &bytes, claim.at) {
-                        Ok(item) => {
-                            let sequence = bytes.slice(1..17);
-                            taken.push(Taken {
-                                claim: number,
-                                place,
-                                sequence,
-                                item,
-                            });
-                            continue;
-                        }
-                        Err(verdict) => (
-                            bytes.slice(1.min(bytes.len())..17.min(bytes.len())),
-                            verdict,
-                        ),
-                    },
-                    // One that is gone is taken out of the queue by the same step.
-                    Begun::Later | Begun::Missing => (Bytes::new(), again_at_once(None)),
+                let bytes = match begun {
+                    Begun::Bytes(bytes) => bytes,
+                    Begun::Later | Begun::Missing => Bytes::new(),
                 };
-                judged.push(Judged {
+                let origin = Origin {
                     claim: number,
                     place,
-                    sequence,
-                    verdict,
-                });
+                    sequence: bytes.slice(1.min(bytes.len())..17.min(bytes.len())),
+                    size: bytes.len(),
+                };
+                // One that is gone is taken out of the queue by the same step.
+                let item = match bytes.is_empty() {
+                    true => Err(again_at_once(None)),
+                    false => self.item(key, &bytes, claim.at),
+                };
+                match item {
+                    Ok(item) => taken.push(Taken { origin, item }),
+                    Err(verdict) => judged.push(Judged { origin, verdict }),
+                }
             }
         }
         Ok(taken)
@@ -168,7 +159,10 @@ where
     /// What the sink is given for a stored write.
     fn item(&self, key: &Key, bytes: &Bytes, now: u64) -> Result<WriteItem<K, V>, Verdict> {
         let options = &self.queue.options;
-        let dead = |reason: String| Verdict::Dead { reason };
+        let dead = |reason: String| Verdict::Dead {
+            reason,
+            attempts: None,
+        };
         let later = || Verdict::Again {
             pause: options.max_backoff,
             attempts: None,
@@ -177,7 +171,7 @@ where
             ErrorKind::Newer => later(),
             _ => dead(error.to_string()),
         })?;
-        if head.attempts > options.max_attempts {
+        if head.attempts >= options.max_attempts {
             return Err(dead(format!(
                 "no attempt came to its end: {} of them ended with their worker or its claim",
                 options.max_attempts
@@ -198,7 +192,7 @@ where
             key: parsed,
             operation,
             token: WriteToken::new(key.clone(), head.sequence),
-            attempt: head.attempts,
+            attempt: head.attempts + 1,
             coalesced: head.count,
             age: Duration::from_millis(now.saturating_sub(head.first)),
         })
@@ -232,11 +226,12 @@ where
             SinkErrorKind::Transient if item.attempt < self.queue.options.max_attempts => {
                 Verdict::Again {
                     pause: backoff.pause(item.attempt),
-                    attempts: None,
+                    attempts: Some(item.attempt),
                 }
             }
             _ => Verdict::Dead {
                 reason: error.to_string(),
+                attempts: Some(item.attempt),
             },
         }
     }
@@ -246,7 +241,7 @@ where
         let mut drained = Drained::default();
         let mut by_claim: Vec<Vec<Judged>> = claims.iter().map(|_| Vec::new()).collect();
         for one in judged {
-            by_claim[one.claim].push(one);
+            by_claim[one.origin.claim].push(one);
         }
         for (claim, judged) in claims.iter().zip(by_claim) {
             self.end(claim, judged, &mut drained).await?;
@@ -256,19 +251,14 @@ where
 
     async fn end(&self, claim: &Claim, judged: Vec<Judged>, drained: &mut Drained) -> Result<()> {
         let (mut done, mut again, mut dead) = (Vec::new(), Vec::new(), Vec::new());
-        for Judged {
-            place,
-            sequence,
-            verdict,
-            ..
-        } in judged
-        {
-            let key = &claim.keys[place];
+        for Judged { origin, verdict } in judged {
+            let (key, sequence) = (&claim.keys[origin.place], origin.sequence);
             match verdict {
                 Verdict::Done { count } => done.push(Done {
                     key,
                     sequence,
                     count,
+                    size: origin.size,
                 }),
                 Verdict::Again { pause, attempts } => again.push(Again {
                     key,
@@ -276,7 +266,12 @@ where
                     pause,
                     attempts,
                 }),
-                Verdict::Dead { reason } => dead.push((key, sequence, reason)),
+                Verdict::Dead { reason, attempts } => dead.push(Dead {
+                    key,
+                    sequence,
+                    reason,
+                    attempts,
+                }),
             }
         }
         let mut soonest: Option<Duration> = None;
@@ -311,15 +306,10 @@ where
                 .filter(|(again, ended)| *ended != Ended::Nothing && !again.sequence.is_empty());
             drained.retried += counted.count() as u64;
         }
-        for (key, sequence, reason) in dead {
+        for dead in &dead {
             let mut tries = Tries::new();
             let ended = loop {
-                let sequence = sequence.clone();
-                match self
-                    .queue
-                    .give_up(claim, key, sequence, Some(&reason))
-                    .await
-                {
+                match self.queue.bury(claim, dead).await {
                     Err(error) if tries.again(&error).await => {}
                     ended => break ended?,
                 }
@@ -363,9 +353,7 @@ fn batches<K, V>(taken: Vec<Taken<K, V>>, max_attempts: u32) -> Vec<Vec<Taken<K,
 
 fn put_back<K, V>(taken: Taken<K, V>) -> Judged {
     Judged {
-        claim: taken.claim,
-        place: taken.place,
-        sequence: taken.sequence,
+        origin: taken.origin,
         verdict: again_at_once(Some(taken.item.attempt.saturating_sub(1))),
     }
 }

@@ -103,6 +103,7 @@ where
             at: receipt.now,
             score: receipt.now + millis(queue.options.claim),
             keys: Vec::new(),
+            expired: Vec::new(),
         };
         let sequence = Bytes::from(sequence_text(receipt.sequence));
         let operation = match item.is_put {
@@ -116,7 +117,7 @@ where
         match results.pop() {
             Some(Err(error)) => {
                 // Unless a newer one has come, which is in the queue.
-                let taken_back = queue.give_up(&claim, key, sequence, None).await;
+                let taken_back = queue.take_back(&claim, key, sequence).await;
                 Err(Error::new(ErrorKind::Overloaded, "write_behind")
                     .with_detail("the backlog is full, and the sink did not take the write")
                     .with_key(key)
@@ -129,6 +130,7 @@ where
                     key,
                     sequence,
                     count: 1,
+                    size: item.write.value.len(),
                 };
                 // Where this fails the write is persisted once more, by a worker.
                 let _ = queue.acknowledge(&claim, &[done]).await;

@@ -1,29 +1,30 @@
--- So much of a value is read before its length is asked for: most are shorter.
-local SHORT = 65536
-local left, given, answers, after = tonumber(ARGV[1]), false, {}, {}
-
--- The three digits of one attempt more.
-local function one_more(digits)
-  after[digits] = after[digits] or string.format('%03.0f', math.min(whole(digits, 0) + 1, 999))
-  return after[digits]
+-- So many are read at once: few enough that large ones do not fill the memory.
+local CHUNK = 32
+local left, given, answers, expired = tonumber(ARGV[1]), false, {}, {}
+for i = 2, #ARGV do
+  expired[tonumber(ARGV[i])] = true
 end
 
-for i = 1, #KEYS do
-  local bytes = redis.call('GETRANGE', KEYS[i], 0, SHORT - 1)
-  local size = #bytes < SHORT and #bytes or redis.call('STRLEN', KEYS[i])
-  if size == 0 then
-    answers[i] = false
-  elseif given and size > left then
-    answers[i] = 0
-  else
-    local attempts = one_more(string.sub(bytes, 31, 33))
-    redis.call('SETRANGE', KEYS[i], 30, attempts)
-    if size == #bytes and size >= 33 then
-      answers[i] = string.sub(bytes, 1, 30) .. attempts .. string.sub(bytes, 34)
+-- Counts the attempt that did not come to its end.
+local function count_one_more(i, bytes)
+  local attempts = math.min(whole(string.sub(bytes, 31, 33), 0) + 1, 999)
+  redis.call('SETRANGE', KEYS[i], 30, string.format('%03.0f', attempts))
+  return redis.call('GET', KEYS[i])
+end
+
+for first = 1, #KEYS, CHUNK do
+  local last = math.min(first + CHUNK - 1, #KEYS)
+  local found = redis.call('MGET', unpack(KEYS, first, last))
+  for i = first, last do
+    local bytes = found[i - first + 1]
+    if not bytes or bytes == '' then
+      answers[i] = false
+    elseif given and #bytes > left then
+      answers[i] = 0
     else
-      answers[i] = redis.call('GET', KEYS[i])
+      given, left = true, left - #bytes
+      answers[i] = expired[i] and count_one_more(i, bytes) or bytes
     end
-    given, left = true, left - size
   end
 end
 return answers

@@ -1,7 +1,7 @@
 local due, held, waiting = KEYS[1], KEYS[2], KEYS[3]
 local n, window, now_ms = tonumber(ARGV[1]), tonumber(ARGV[3]), math.floor(now / 1000)
 local score, held_until = now_ms + tonumber(ARGV[2]), int(now_ms + tonumber(ARGV[2]))
-local members = {}
+local members, expired = {}, {}
 
 -- One command for all: calling one from Lua costs more than most of them do.
 local function many(command, set, list)
@@ -17,7 +17,12 @@ local function hold(found, is_new)
     local member = found[i]
     members[#members + 1] = member
     holding[i], holding[i + 1] = held_until, member
-    if is_new then
+    if not is_new then
+      -- What waits for another attempt has a fraction.
+      if not string.find(found[i + 1], '.', 1, true) then
+        expired[#expired + 1] = #members
+      end
+    else
       if found[i + 1] ~= moment then
         moment = found[i + 1]
         accepted = int(math.min(tonumber(moment) - window, now_ms))
@@ -66,4 +71,4 @@ for i = 1, 2 do
     next = first
   end
 end
-return {now_ms, score, next, redis.call('ZCARD', KEYS[4]), members}
+return {now_ms, score, next, redis.call('ZCARD', KEYS[4]), expired, members}

@@ -1,6 +1,6 @@
 //! Claiming what is due, and beginning an attempt.
 
-use std::ops::Bound;
+use std::{collections::BTreeSet, ops::Bound};
 
 use bytes::Bytes;
 use cachekit_keys::Key;
@@ -16,7 +16,8 @@ use crate::{
 /// which fail do not keep others from being tried.
 ///
 /// Answers the time in milliseconds, the score of the claims, the lowest score of what is left or held (-1 for nothing), how
-/// many dead letters there are, and the members.
+/// many dead letters there are, which of the members (from 1) were claimed before by somebody who did not end that, and the
+/// members.
 ///
 /// `KEYS`: `due`, `held`, `waiting`, `dead`. `ARGV`: how many at most, for how long they are claimed, the window, the longest
 /// time for which anything is held, all in milliseconds, and `1` to take what is not due yet too.
@@ -28,10 +29,11 @@ pub(in crate::behind) const CLAIM: Script = Script::new(
 .with_time()
 .with_start_when_full();
 
-/// Counts an attempt of each write, and answers them: 0 for one that is left for later, as the bytes of those before it are too
-/// many, and nothing for one that does not exist.
+/// Answers writes of which an attempt begins: 0 for one that is left for later, as the bytes of those before it are too
+/// many, and nothing for one that does not exist. Counts the attempts that did not come to their end.
 ///
-/// `KEYS`: unpersisted writes. `ARGV`: how many bytes they may have together; the first one may have more.
+/// `KEYS`: unpersisted writes. `ARGV`: how many bytes they may have together (the first one may have more), then which of them
+/// (from 1) had such an attempt.
 pub(in crate::behind) const BEGIN: Script = Script::new(
     "write_begin",
     concat!(
@@ -51,6 +53,7 @@ struct Claiming<'a> {
     now: i64,
     score: i64,
     members: Vec<Reply>,
+    expired: Vec<Reply>,
 }
 
 fn claim(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
@@ -70,6 +73,7 @@ fn claim(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply
         now,
         score: now + life,
         members: Vec::new(),
+        expired: Vec::new(),
     };
     // Of a single one, now the one and now the other.
     let half = match n {
@@ -97,6 +101,7 @@ fn claim(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply
         Reply::Integer(claiming.score),
         Reply::Integer(next),
         Reply::Integer(letters),
+        Reply::Array(claiming.expired),
         Reply::Array(claiming.members),
     ]))
 }
@@ -105,14 +110,14 @@ impl Claiming<'_> {
     fn again(&mut self, tx: &mut dyn Transaction, half: usize) -> Result<()> {
         let due = (Bound::Unbounded, Bound::Included(score(self.now)));
         let found = tx.zrange_by_score(self.held, due, half)?;
-        self.hold(tx, found)
+        self.hold_again(tx, found)
     }
 
     fn far_again(&mut self, tx: &mut dyn Transaction, half: usize, beyond: i64) -> Result<()> {
         let most = half.saturating_sub(self.members.len());
         let far = (Bound::Excluded(score(beyond)), Bound::Unbounded);
         let found = tx.zrevrange_by_score(self.held, far, most)?;
-        self.hold(tx, found)
+        self.hold_again(tx, found)
     }
 
     fn anew(
@@ -135,6 +140,17 @@ impl Claiming<'_> {
         self.hold(tx, found)
     }
 
+    fn hold_again(&mut self, tx: &mut dyn Transaction, found: Vec<(Bytes, f64)>) -> Result<()> {
+        for (place, (_, score)) in (self.members.len() + 1..).zip(&found) {
+            // What waits for another attempt has a fraction.
+            if score.fract() == 0.0 {
+                let place = i64::try_from(place).unwrap_or(i64::MAX);
+                self.expired.push(Reply::Integer(place));
+            }
+        }
+        self.hold(tx, found)
+    }
+
     fn hold(&mut self, tx: &mut dyn Transaction, found: Vec<(Bytes, f64)>) -> Result<()> {
         for (member, _) in found {
             put_score(tx, self.held, self.score, &member)?;
@@ -146,22 +162,31 @@ impl Claiming<'_> {
 
 fn begin(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
     let mut left = number(args, 0)?;
+    let expired = (1..args.len()).map(|place| number(args, place));
+    let expired = expired.collect::<Result<BTreeSet<_>>>()?;
     let mut given = false;
     let mut answers = Vec::with_capacity(keys.len());
-    for write in keys {
+    for (place, write) in (1..).zip(keys) {
         let bytes = tx.get(write)?.unwrap_or_default();
         if bytes.is_empty() {
             answers.push(Reply::Nil);
         } else if given && bytes.len() > left {
             answers.push(Reply::Integer(0));
         } else {
-            let attempts = bytes.get(30..bytes.len().min(33)).and_then(digits);
-            let attempts = (attempts.unwrap_or(0) + 1).min(999);
-            set_range(tx, write, 30, &format!("{attempts:03}"))?;
             left = left.saturating_sub(bytes.len());
             given = true;
-            answers.push(tx.get(write)?.map_or(Reply::Nil, Reply::Bytes));
+            answers.push(match expired.contains(&place) {
+                true => count_one_more(tx, write, &bytes)?,
+                false => Reply::Bytes(bytes),
+            });
         }
     }
     Ok(Reply::Array(answers))
+}
+
+fn count_one_more(tx: &mut dyn Transaction, write: &Key, bytes: &Bytes) -> Result<Reply> {
+    let attempts = bytes.get(30..bytes.len().min(33)).and_then(digits);
+    let attempts = (attempts.unwrap_or(0) + 1).min(999);
+    set_range(tx, write, 30, &format!("{attempts:03}"))?;
+    Ok(tx.get(write)?.map_or(Reply::Nil, Reply::Bytes))
 }

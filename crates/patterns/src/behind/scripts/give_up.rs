@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use cachekit_keys::Key;
 use cachekit_store::{Expiration, Reply, Result, Script, SetOptions, Transaction};
 
-use super::{is_held, now_ms, persisted, put_score, sequence_of, set_number, take_out};
+use super::{is_held, now_ms, persisted, put_score, sequence_of, set_number, take_out, wait_until};
 use crate::{
     behind::companion::{HEAD, digits},
     index::{parsed, wrong_arguments},
@@ -15,7 +15,8 @@ use crate::{
 /// newer write has come, which waits in its place for a pause, as old as it is; 0 where the claim is over, and nothing was changed.
 ///
 /// `KEYS`: the key, its lease, its unpersisted write, its dead letter, `held`, `waiting`, `persisted`, `dead`. `ARGV`: the score of the claim
-/// and the pause, in milliseconds, the member, the sequence, and perhaps the reason.
+/// and the pause, in milliseconds, the member, the sequence, and perhaps the reason and how many attempts there were, in three digits
+/// (empty for as many as are counted).
 pub(in crate::behind) const GIVE_UP: Script = Script::new(
     "write_give_up",
     concat!(
@@ -69,7 +70,7 @@ fn give_up(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Rep
     else {
         return Err(wrong_arguments());
     };
-    let [_, _, member, sequence, reason @ ..] = args else {
+    let [_, _, member, sequence, letter_args @ ..] = args else {
         return Err(wrong_arguments());
     };
     let (claim, pause): (i64, i64) = (parsed(args, 0)?, parsed(args, 1)?);
@@ -79,7 +80,7 @@ fn give_up(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Rep
     let there = sequence_of(tx, write)?;
     if !there.is_empty() && there != sequence {
         let now = now_ms(tx);
-        put_score(tx, held, now + pause, member)?;
+        wait_until(tx, held, now + pause, member)?;
         return Ok(Reply::Integer(2));
     }
     let number = digits(sequence).unwrap_or(0);
@@ -87,10 +88,15 @@ fn give_up(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Rep
         set_number(tx, persisted_key, number)?;
     }
     let bytes = tx.get(write)?.unwrap_or_default();
-    if let (Some(reason), false) = (reason.first(), bytes.is_empty()) {
+    if let ([reason, attempts], false) = (letter_args, bytes.is_empty()) {
         let (head, value) = bytes.split_at(bytes.len().min(HEAD));
+        let mut head = head.to_vec();
+        if !attempts.is_empty() {
+            let end = head.len().min(33);
+            head.splice(end.min(30)..end, attempts.iter().copied());
+        }
         let length = format!("{:04}", reason.len());
-        let all = [head, length.as_bytes(), reason, value].concat();
+        let all = [&head[..], length.as_bytes(), reason, value].concat();
         tx.set(letter, all.into(), SetOptions::new(Expiration::Never))?;
         let now = now_ms(tx);
         put_score(tx, dead, now, member)?;

@@ -5,7 +5,8 @@
 //! - `due`, a sorted set: the keys whose write nobody has claimed, scored by when it is due, which is a window after it was
 //!   accepted. What lies further ahead than a window was written before the clock was set back, and is due at once;
 //! - `held`, a sorted set: the keys whose write is claimed or waits for another attempt, or has taken the place of one that failed,
-//!   scored by when it may be claimed again;
+//!   scored by when it may be claimed again. Only the score of what waits has a fraction: a claim without one that is over was
+//!   left by a worker that died or froze, and its attempt counts;
 //! - `waiting`, a sorted set: the same keys, scored by when their write was accepted;
 //! - `persisted`: the highest sequence that was persisted or given up, so that none begins anew where the clock is set back;
 //! - `dead`, a sorted set: the keys with a dead letter, scored by when it died.
@@ -107,7 +108,13 @@ fn set_number(tx: &mut dyn Transaction, key: &Key, number: u64) -> Result<()> {
 
 /// `is_held` of `requeue.lua` in Rust.
 fn is_held(tx: &mut dyn Transaction, held: &Key, member: &[u8], claim: i64) -> Result<bool> {
-    Ok(tx.zscore(held, member)?.map(millis) == Some(claim))
+    Ok(tx.zscore(held, member)? == Some(score(claim)))
+}
+
+/// `wait_until` of `requeue.lua` in Rust.
+fn wait_until(tx: &mut dyn Transaction, held: &Key, at: i64, member: &Bytes) -> Result<()> {
+    let members = [(score(at) - 0.5, member.clone())];
+    tx.zadd(held, ZAddCondition::Always, &members).map(drop)
 }
 
 /// The claim of one key.

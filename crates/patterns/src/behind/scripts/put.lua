@@ -2,6 +2,7 @@ local key, write, due, held = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
 local op, value, ttl, member, window = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[5], tonumber(ARGV[6])
 local claim, now_ms = tonumber(ARGV[10]), math.floor(now / 1000)
 local head = redis.call('GETRANGE', write, 0, 49)
+local persisted, lease = unpack(redis.call('MGET', KEYS[7], KEYS[2]))
 local sequence, first, count, was_empty = now, now_ms, 1, 0
 if head ~= '' then
   if string.sub(head, 43, 50) ~= ARGV[9] then
@@ -24,7 +25,7 @@ else
       return {2, age}
     end
   end
-  sequence = math.max(now, whole(redis.call('GET', KEYS[7]), 0) + 1)
+  sequence = math.max(now, whole(persisted, 0) + 1)
   if claim > 0 then
     redis.call('ZADD', held, now_ms + claim, member)
     redis.call('ZADD', KEYS[6], now_ms, member)
@@ -46,5 +47,7 @@ else
   redis.call('SET', write, head)
   redis.call('DEL', key)
 end
-end_lease(KEYS[2])
+if lease then
+  end_lease(KEYS[2])
+end
 return {1, sequence, was_empty, now_ms}

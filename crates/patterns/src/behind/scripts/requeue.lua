@@ -3,6 +3,12 @@ local function is_held(held, member, claim)
   return tonumber(redis.call('ZSCORE', held, member)) == claim
 end
 
+-- Holds a key whose attempt came to its end until there may be another. Of all scores in the set only these have a
+-- fraction, by which a claim that was left to expire is told from them.
+local function wait_until(held, at_ms, member)
+  redis.call('ZADD', held, string.format('%.1f', at_ms - 0.5), member)
+end
+
 -- Ends the claim of a key whose write has been replaced since: the newer one is as old as the claim, and has had no attempt.
 local function requeue(due, held, waiting, write, member, claimed_at, window, count)
   redis.call('ZADD', due, claimed_at + window, member)

@@ -17,7 +17,7 @@ for i = 1, #KEYS - 2 do
       elseif attempts ~= '' then
         redis.call('SETRANGE', write, 30, attempts)
       end
-      redis.call('ZADD', held, now_ms + pause, member)
+      wait_until(held, now_ms + pause, member)
       answers[i] = 1
     end
   end

@@ -5,7 +5,7 @@ use cachekit_keys::Key;
 use cachekit_store::{Reply, Result, Script, Transaction};
 
 use super::{
-    Claim, is_held, now_ms, persisted, put_score, sequence_of, set_number, set_range, take_out,
+    Claim, is_held, now_ms, persisted, sequence_of, set_number, set_range, take_out, wait_until,
 };
 use crate::{
     behind::companion::digits,
@@ -16,7 +16,7 @@ use crate::{
 /// which is in the queue again; 0 where the claim is over, and nothing was changed.
 ///
 /// `KEYS`: `due`, `held`, `waiting`, `persisted`, `dead`, then the unpersisted writes, then their keys' dead letters. `ARGV`: the score of the claim,
-/// when it was made, the window, all in milliseconds; then for each the member, the sequence, and how many writes it stood for.
+/// when it was made, the window, all in milliseconds, and `1` where the writes are short; then for each the member, the sequence, and how many writes it stood for.
 pub(in crate::behind) const ACK: Script = Script::new(
     "write_ack",
     concat!(
@@ -51,7 +51,7 @@ pub(in crate::behind) const RETRY: Script = Script::new(
 .with_start_when_full();
 
 fn ack(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
-    let ([due, held, waiting, persisted_key, dead, rest @ ..], [_, _, _, items @ ..]) =
+    let ([due, held, waiting, persisted_key, dead, rest @ ..], [_, _, _, _, items @ ..]) =
         (keys, args)
     else {
         return Err(wrong_arguments());
@@ -124,7 +124,7 @@ fn retry(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply
                 } else if !attempts.is_empty() {
                     set_range(tx, write, 30, &String::from_utf8_lossy(attempts))?;
                 }
-                put_score(tx, held, now + pause, member)?;
+                wait_until(tx, held, now + pause, member)?;
                 answer = 1;
             }
         }

@@ -204,7 +204,9 @@ impl Play<'_> {
             0 => self.claimed.score + 1,
             _ => self.claimed.score,
         };
-        Self::args([score.to_string(), self.claimed.at.to_string(), "200".into()])
+        let are_short = self.of(&["0", "1"]).to_owned();
+        let at = self.claimed.at.to_string();
+        Self::args([score.to_string(), at, "200".into(), are_short])
     }
 
     fn next(&mut self) -> (Script, ScriptCall) {
@@ -252,8 +254,10 @@ impl Play<'_> {
             }
             9 | 10 => {
                 let keys = (0..3).map(write).collect();
-                let budget = self.of(&["0", "60", "1000"]).to_owned();
-                (BEGIN, keys, Self::args([budget]))
+                let mut args = Self::args([self.of(&["0", "60", "1000"]).to_owned()]);
+                let expired = (1..=3).filter(|_| self.random.u8(..4) == 0);
+                args.extend(expired.map(|place: u8| Bytes::from(place.to_string())));
+                (BEGIN, keys, args)
             }
             11..=13 => {
                 let mut args = self.claim();
@@ -291,6 +295,7 @@ impl Play<'_> {
                 args.extend(Self::args([self.member(key), sequence]));
                 if self.random.u8(..3) > 0 {
                     args.push(self.of(&["", "no room", "because"]).to_owned().into());
+                    args.push(self.of(&["", "001", "016"]).to_owned().into());
                 }
                 let keys = head
                     .into_iter()
