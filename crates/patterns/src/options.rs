@@ -1,5 +1,6 @@
 //! How one write differs from the handle's defaults.
 
+use cachekit_codec::Codec;
 use cachekit_keys::{Jitter, Tag, Ttl};
 use cachekit_store::Condition;
 
@@ -27,6 +28,8 @@ pub struct WriteOptions {
     pub condition: Condition,
     /// What the written entries have in common with others; at most [`MAX_TAGS`](Self::MAX_TAGS), none by default.
     pub tags: Vec<Tag>,
+    /// What the values are written in, in place of the handle's; entries are read in whichever they were written.
+    pub codec: Option<Codec>,
 }
 
 impl WriteOptions {
@@ -52,6 +55,7 @@ impl WriteOptions {
             jitter: None,
             condition: Condition::Always,
             tags: Vec::new(),
+            codec: None,
         }
     }
 
@@ -121,6 +125,24 @@ impl WriteOptions {
     #[must_use]
     pub fn with_tags(mut self, tags: impl IntoIterator<Item = Tag>) -> Self {
         self.tags = tags.into_iter().collect();
+        self
+    }
+
+    /// Sets the codec that the values are written in. The write fails with
+    /// [`Unsupported`](cachekit_store::ErrorKind::Unsupported) for one that is not built in, and with
+    /// [`Configuration`](cachekit_store::ErrorKind::Configuration) where the handle writes plain JSON.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cachekit_patterns::WriteOptions;
+    /// use cachekit_codec::Codec;
+    ///
+    /// let options = WriteOptions::new().with_codec(Codec::Bincode);
+    /// assert_eq!(options.codec, Some(Codec::Bincode));
+    /// ```
+    #[must_use]
+    pub const fn with_codec(mut self, codec: Codec) -> Self {
+        self.codec = Some(codec);
         self
     }
 }

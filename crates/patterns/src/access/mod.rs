@@ -6,10 +6,10 @@ mod look;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cachekit_codec::{Meta, ValueFormat};
+use cachekit_codec::{Codec, Meta, ValueFormat};
 use cachekit_keys::{Key, KeySchema, Ttl};
 use cachekit_store::{CallOutcome, Event, KeyExpiry, Observer, Observers, Result, Store, StoreExt};
 use serde::{Serialize, de::DeserializeOwned};
@@ -57,6 +57,25 @@ impl Base {
     pub(crate) fn checked(self) -> Result<Arc<Self>> {
         self.format.check().map_err(format_error)?;
         Ok(Arc::new(self))
+    }
+
+    /// The format with another codec, where a call names one.
+    pub(crate) fn format_in(&self, codec: Option<Codec>) -> Cow<'_, ValueFormat> {
+        match codec {
+            Some(codec) if codec != self.format.codec() => {
+                Cow::Owned(self.format.clone().with_codec(codec))
+            }
+            _ => Cow::Borrowed(&self.format),
+        }
+    }
+
+    /// # Errors
+    /// `Unsupported` or `Configuration` for a codec that nothing can be written in.
+    pub(crate) fn check_codec(&self, codec: Option<Codec>) -> Result<()> {
+        match self.format_in(codec) {
+            Cow::Borrowed(_) => Ok(()),
+            Cow::Owned(format) => format.check().map_err(format_error),
+        }
     }
 
     /// What loads look at, so that no clearing by pattern is missed.
@@ -286,7 +305,7 @@ impl Access {
     {
         let (key, roots) = place;
         let (meta, ttl) = self.stamp(self.lifetime.of(options), None);
-        match self.base.format.encode(value, &meta) {
+        match self.base.format_in(options.codec).encode(value, &meta) {
             Ok(value) => Ok(Write {
                 key,
                 roots,

@@ -339,6 +339,7 @@ where
         options: &LoadOptions,
         loader: Slot<V>,
     ) -> Result<Request<V>> {
+        self.access.base().check_codec(options.codec)?;
         let tags = tag_roots(self.access.base(), &tags)?;
         let policy = self.engine.policy();
         Ok(Request::new(place, tags, options, policy, loader))

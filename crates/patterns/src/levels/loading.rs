@@ -211,6 +211,7 @@ impl<S: Scope> LevelCache<S> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
+        self.access.base().check_codec(options.codec)?;
         let tags = tag_roots(self.access.base(), &options.tags)?;
         let engine = self.engines.of::<V>(S::LEVEL, &self.access);
         let policy = engine.policy();
@@ -239,6 +240,7 @@ impl<S: Scope> LevelCache<S> {
         let engine = self.engines.of::<V>(S::LEVEL, &self.access);
         let stored = key.clone();
         let request = || {
+            self.access.base().check_codec(options.codec)?;
             let tags = tag_roots(self.access.base(), &options.tags)?;
             let (place, loader) = ((key, roots), Slot::new(loader));
             Ok(Request::new(place, tags, options, engine.policy(), loader))

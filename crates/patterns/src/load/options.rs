@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cachekit_codec::Codec;
 use cachekit_keys::{Jitter, Tag, Ttl};
 
 use super::Refresh;
@@ -35,6 +36,8 @@ pub struct LoadOptions {
     pub refresh: Option<Refresh>,
     /// What the entry has in common with others, beside the tags that the cache declares.
     pub tags: Vec<Tag>,
+    /// What a loaded value is written in, in place of the cache's; entries are read in whichever they were written.
+    pub codec: Option<Codec>,
     /// How long the call waits where a stale value can be served, in place of the cache's.
     pub soft_timeout: Option<Duration>,
     /// How long the load may take, and the call waits, in place of the cache's.
@@ -58,6 +61,7 @@ impl LoadOptions {
             stale_for: None,
             refresh: None,
             tags: Vec::new(),
+            codec: None,
             soft_timeout: None,
             hard_timeout: None,
         }
@@ -157,6 +161,24 @@ impl LoadOptions {
     #[must_use]
     pub fn with_tags(mut self, tags: impl IntoIterator<Item = Tag>) -> Self {
         self.tags = tags.into_iter().collect();
+        self
+    }
+
+    /// Sets the codec that a loaded value is written in. Before it loads, the call fails with
+    /// [`Unsupported`](cachekit_store::ErrorKind::Unsupported) for one that is not built in, and with
+    /// [`Configuration`](cachekit_store::ErrorKind::Configuration) where the cache writes plain JSON.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cachekit_patterns::LoadOptions;
+    /// use cachekit_codec::Codec;
+    ///
+    /// let options = LoadOptions::new().with_codec(Codec::Bincode);
+    /// assert_eq!(options.codec, Some(Codec::Bincode));
+    /// ```
+    #[must_use]
+    pub const fn with_codec(mut self, codec: Codec) -> Self {
+        self.codec = Some(codec);
         self
     }
 

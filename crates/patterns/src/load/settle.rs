@@ -110,7 +110,7 @@ where
                 });
                 let refresh = request.options.refresh;
                 let (meta, ttl) = access.stamp_for(ttl, Some(load_time), refresh);
-                let format = &access.base().format;
+                let format = access.base().format_in(request.options.codec);
                 let encode = AssertUnwindSafe(|| format.encode(value, &meta));
                 let Ok(encoded) = catch_unwind(encode) else {
                     let error = Error::new(ErrorKind::Encode, "load").with_key(&request.key);

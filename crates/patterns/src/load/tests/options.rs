@@ -2,12 +2,13 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use cachekit_codec::{Codec, ValueFormat};
 use cachekit_keys::{Jitter, KeySchema, Ttl};
-use cachekit_store::{KeyExpiry, MemoryStore, Store};
+use cachekit_store::{ErrorKind, KeyExpiry, MemoryStore, Store};
 use tokio::time::advance;
 
 use super::support::{Origins, builder, cache, key, old, project, secs, settle, tree};
-use crate::{LevelCaches, LoadOptions, Origin, Refresh};
+use crate::{LevelCaches, LoadOptions, Origin, Refresh, WriteOptions};
 
 #[tokio::test(start_paused = true)]
 async fn a_calls_jitter_spreads_what_it_loads() {
@@ -121,4 +122,50 @@ async fn a_levels_handle_refreshes_as_a_call_says() {
         handle.get::<String>("file_tree").await.unwrap().as_deref(),
         Some("v0")
     );
+}
+
+/// Each entry is read in whichever it was written, so that the next reader needs to know nothing.
+#[tokio::test(start_paused = true)]
+async fn a_call_says_what_its_value_is_written_in() {
+    let store: Arc<MemoryStore> = Arc::default();
+    let cache = cache(&store);
+    let stored = async |n| {
+        let key = KeySchema::plain().key(&key(n));
+        store.get(&key).await.unwrap().unwrap()
+    };
+    let loader = |_| async { Ok::<_, io::Error>("x".to_owned()) };
+    let binary = LoadOptions::new().with_codec(Codec::Bincode);
+    let cached = cache.fetch_with(&key(1), &binary, loader).await;
+    let written = WriteOptions::new().with_codec(Codec::Bincode);
+    let set = cache.set_with(&key(2), &"x".to_owned(), &written).await;
+    if !Codec::Bincode.is_built_in() {
+        assert_eq!(cached.unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(set.unwrap_err().kind(), ErrorKind::Unsupported);
+        return;
+    }
+    assert_eq!(cached.unwrap().value.as_deref(), Some("x"));
+    set.unwrap();
+    cache.set(&key(3), &"x".to_owned()).await.unwrap();
+    assert_eq!(&stored(3).await[..], br#""x""#);
+    for n in [1, 2] {
+        assert_ne!(stored(n).await, stored(3).await);
+        assert_eq!(cache.get(&key(n)).await.unwrap().as_deref(), Some("x"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_codec_that_contradicts_the_cache_is_refused_before_anything_is_loaded() {
+    let store: Arc<MemoryStore> = Arc::default();
+    let plain = builder(&store).format(ValueFormat::plain_json());
+    let (plain, origin) = (plain.build().unwrap(), Origins::default());
+    let (options, loader) = (
+        LoadOptions::new().with_codec(Codec::Bincode),
+        origin.failing(),
+    );
+    let refused = plain.fetch_with(&tree(), &options, |_| loader()).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Configuration);
+    assert_eq!(origin.calls(), 0);
+    let options = LoadOptions::new().with_codec(Codec::Json);
+    let loader = |_| async { Ok::<_, io::Error>("x".to_owned()) };
+    assert!(plain.fetch_with(&tree(), &options, loader).await.is_ok());
 }
