@@ -98,7 +98,7 @@ impl Bench {
         let builder = WriteBehind::builder(&self.cache, sink);
         Ok(builder
             .batch(BATCH)
-            .concurrency(2)
+            .concurrency(4)
             .backlog(10_000_000)
             .build()
             .await?)
