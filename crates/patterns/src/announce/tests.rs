@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use cachekit_codec::Envelope;
 use cachekit_keys::{
     Channel, Key, KeySchema, Namespace, Pattern, ProjectId, ProjectKey, SessionId, Tag,
@@ -20,7 +21,7 @@ use cachekit_store::{
 use tokio::time::{Instant, sleep};
 
 use super::{Announce, Announcement, Announcements, Announcer, Cleared};
-use crate::{LevelCaches, WriteOptions};
+use crate::{LevelCaches, Sink, SinkError, WriteBehind, WriteItem, WriteOptions};
 
 fn levels_of(store: Arc<dyn Store>, announcer: &Announcer) -> LevelCaches {
     let levels = LevelCaches::builder(store, KeySchema::plain());
@@ -434,4 +435,35 @@ async fn after_a_shutdown_nothing_is_announced_and_nobody_waits() {
         (announcer.counts().published, announcer.counts().failed),
         (1, 1)
     );
+}
+
+/// A database without room.
+struct Full;
+
+#[async_trait]
+impl Sink<ProjectKey, u32> for Full {
+    async fn write(&self, batch: &[WriteItem<ProjectKey, u32>]) -> Vec<Result<(), SinkError>> {
+        let refused = |_| Err(SinkError::permanent("no room"));
+        batch.iter().map(refused).collect()
+    }
+}
+
+/// Whoever keeps a copy is told when the cache gives up what the database did not take.
+#[tokio::test(start_paused = true)]
+async fn what_dies_behind_the_cache_is_announced_and_what_is_replayed() {
+    let store = Arc::new(MemoryStore::new());
+    let announcer = announcer_of(&store, Announce::Everything);
+    let levels = levels_of(store, &announcer);
+    let mut announcements = levels.invalidation().announcements().await.unwrap();
+    let cache = levels.cache::<ProjectKey, u32>().build().unwrap();
+    let (writes, worker) = WriteBehind::builder(&cache, Full).build().await.unwrap();
+    let key = ProjectKey::file_tree(project());
+    let told = [Cleared::Keys(vec![KeySchema::plain().key(&key)])];
+    writes.put(&key, &1).await.unwrap();
+    assert_eq!(heard(&announcer, &mut announcements).await, []);
+    let drained = worker.drain(Duration::from_secs(5)).await.unwrap();
+    assert_eq!(drained.dead_letters, 1);
+    assert_eq!(heard(&announcer, &mut announcements).await, told);
+    assert_eq!(writes.replay_all().await.unwrap(), 1);
+    assert_eq!(heard(&announcer, &mut announcements).await, told);
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, iter, time::Duration};
 
 use bytes::Bytes;
 use cachekit_keys::Key;
-use cachekit_store::{Reply, Result, Script, ScriptCall};
+use cachekit_store::{Error, Reply, Result, Script, ScriptCall};
 
 use super::{
     barrier::member_key,
@@ -26,6 +26,15 @@ pub(super) struct Look {
     pub(super) claims: Vec<Claim>,
     /// The time until something is due, as far as is known.
     pub(super) next: Option<Duration>,
+    /// What kept some of a cluster's nodes from being asked.
+    pub(super) failure: Option<Error>,
+}
+
+/// What was found in one shard.
+struct Found {
+    claim: Claim,
+    next: Option<Duration>,
+    dead_letters: u64,
 }
 
 /// Keys of one shard that were claimed together.
@@ -91,20 +100,24 @@ impl Queue {
     pub(super) async fn claim(&self, most: usize, is_all: bool) -> Result<Look> {
         if !self.clustered {
             let shards = vec![self.shard_keys(None)];
-            let mut looks = self.claim_in(shards, most, is_all).await?;
-            let (claim, next, _) = looks.pop().ok_or_else(|| unexpected(&CLAIM))?;
+            let (found, _) = self.claim_in(shards, most, is_all).await?;
+            let found = found.into_iter().next().flatten();
+            let found = found.ok_or_else(|| unexpected(&CLAIM))?;
             return Ok(Look {
-                claims: vec![claim],
-                next,
+                claims: vec![found.claim],
+                next: found.next,
+                failure: None,
             });
         }
         // What is noted need not be there any more, and it is no reason to leave what is noted behind it.
         let mut looked_into = BTreeSet::new();
         loop {
-            let taken = self.take_slots(is_all).await?;
+            let mut taken = self.take_slots(is_all).await?;
             let before = looked_into.len();
             looked_into.extend(taken.slots.iter().copied());
-            let look = self.claim_of(&taken, most, is_all).await?;
+            let failure = taken.failure.take();
+            let mut look = self.claim_of(&taken, most, is_all).await?;
+            look.failure = failure.or(look.failure);
             let is_empty = look.claims.iter().all(|claim| claim.keys.is_empty());
             if !is_empty || looked_into.len() == before {
                 return Ok(look);
@@ -118,43 +131,51 @@ impl Queue {
             return Ok(Look {
                 claims: Vec::new(),
                 next: taken.next,
+                failure: None,
             });
         }
         let each = most.div_ceil(taken.slots.len());
         let shards = taken.slots.iter().map(|slot| self.shard_keys(Some(*slot)));
-        let looks = self.claim_in(shards.collect(), each, is_all).await?;
+        let (found, failure) = self.claim_in(shards.collect(), each, is_all).await?;
         let mut look = Look {
             claims: Vec::new(),
             next: None,
+            failure,
         };
-        let mut later = Vec::with_capacity(looks.len());
-        for (slot, (claim, next, letters)) in taken.slots.iter().zip(looks) {
+        let mut later = Vec::with_capacity(found.len());
+        for (slot, found) in taken.slots.iter().zip(found) {
+            let Some(found) = found else {
+                continue;
+            };
             // Behind all that is noted by now, so that who takes slots before their time gets to all of them.
             let window = self.options.window + Duration::from_millis(1);
             let again = taken.unsure.contains(slot).then_some(window);
+            if found.next.is_none() {
+                self.stranded.lock().remove(slot);
+            }
             later.push((
                 *slot,
-                match next.into_iter().chain(again).min() {
+                match found.next.into_iter().chain(again).min() {
                     Some(next) => Later::In(next),
-                    None if letters > 0 => Later::OnlyLetters,
+                    None if found.dead_letters > 0 => Later::OnlyLetters,
                     None => Later::Empty,
                 },
             ));
-            look.next = look.next.into_iter().chain(next).min();
-            look.claims.push(claim);
+            look.next = look.next.into_iter().chain(found.next).min();
+            look.claims.push(found.claim);
         }
         look.next = look.next.into_iter().chain(taken.next).min();
-        self.settle_slots(taken, &later).await?;
+        self.settle_slots(taken, &later).await;
         Ok(look)
     }
 
-    /// Claims in each shard; answers the time until more is due there, and how many dead letters there are, too.
+    /// Claims in each shard that answers.
     async fn claim_in(
         &self,
         shards: Vec<ShardKeys>,
         most: usize,
         is_all: bool,
-    ) -> Result<Vec<(Claim, Option<Duration>, u64)>> {
+    ) -> Result<(Vec<Option<Found>>, Option<Error>)> {
         let options = &self.options;
         let args = vec![
             number(most as u64),
@@ -168,38 +189,11 @@ impl Queue {
             ScriptCall::new(keys.into_iter().cloned().collect(), args.clone())
         };
         let calls: Vec<ScriptCall> = shards.iter().map(call).collect();
-        let replies = self.store.run_script(&CLAIM, &calls).await?;
-        let mut looks = Vec::with_capacity(shards.len());
-        for (shard, reply) in shards.into_iter().zip(replies) {
-            let mut reply = parts(&CLAIM, reply)?;
-            let at = |place: usize| unsigned(&CLAIM, reply.get(place));
-            let (now, score) = (at(0)?.unwrap_or_default(), at(1)?.unwrap_or_default());
-            let next = at(2)?.map(|next| Duration::from_millis(next.saturating_sub(now)));
-            let letters = at(3)?.unwrap_or_default();
-            let mut keys = Vec::new();
-            let (Some(Reply::Array(members)), Some(Reply::Array(expired))) =
-                (reply.pop(), reply.pop())
-            else {
-                return Err(unexpected(&CLAIM));
-            };
-            let expired = expired.iter();
-            let expired = expired.filter_map(|place| unsigned(&CLAIM, Some(place)).transpose());
-            for member in members {
-                let Reply::Bytes(member) = member else {
-                    return Err(unexpected(&CLAIM));
-                };
-                keys.push(member_key(member)?);
-            }
-            let claim = Claim {
-                shard,
-                at: now,
-                score,
-                keys,
-                expired: expired.collect::<Result<_>>()?,
-            };
-            looks.push((claim, next, letters));
-        }
-        Ok(looks)
+        let (replies, failure) = self.run_apart(&CLAIM, &calls).await?;
+        let found = shards.into_iter().zip(replies);
+        let found =
+            found.map(|(shard, reply)| reply.map(|reply| found_in(shard, reply)).transpose());
+        Ok((found.collect::<Result<_>>()?, failure))
     }
 
     /// Begins an attempt of each key of a claim, for so many bytes.
@@ -340,6 +334,39 @@ impl Queue {
         }
         Ok(answers)
     }
+}
+
+/// What the script found in a shard.
+fn found_in(shard: ShardKeys, reply: Reply) -> Result<Found> {
+    let mut reply = parts(&CLAIM, reply)?;
+    let at = |place: usize| unsigned(&CLAIM, reply.get(place));
+    let (now, score) = (at(0)?.unwrap_or_default(), at(1)?.unwrap_or_default());
+    let next = at(2)?.map(|next| Duration::from_millis(next.saturating_sub(now)));
+    let dead_letters = at(3)?.unwrap_or_default();
+    let (Some(Reply::Array(members)), Some(Reply::Array(expired))) = (reply.pop(), reply.pop())
+    else {
+        return Err(unexpected(&CLAIM));
+    };
+    let mut keys = Vec::with_capacity(members.len());
+    for member in members {
+        let Reply::Bytes(member) = member else {
+            return Err(unexpected(&CLAIM));
+        };
+        keys.push(member_key(member)?);
+    }
+    let expired = expired.iter();
+    let expired = expired.filter_map(|place| unsigned(&CLAIM, Some(place)).transpose());
+    Ok(Found {
+        claim: Claim {
+            shard,
+            at: now,
+            score,
+            keys,
+            expired: expired.collect::<Result<_>>()?,
+        },
+        next,
+        dead_letters,
+    })
 }
 
 fn ended(script: &Script, reply: Option<&Reply>) -> Result<Ended> {

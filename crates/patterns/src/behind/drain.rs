@@ -16,6 +16,7 @@ use super::{
     deliver::deliver,
     shared::Shared,
 };
+use crate::announce::Telling;
 
 /// How often the end of a claim is sent to a store that does not answer.
 const TRIES: u32 = 3;
@@ -84,6 +85,9 @@ where
             claimed,
             next: look.next,
         };
+        if let Some(error) = &look.failure {
+            self.report_failure(error);
+        }
         if claimed == 0 {
             return Ok(round);
         }
@@ -126,11 +130,19 @@ where
         let filled = claims.iter().filter(|claim| !claim.keys.is_empty()).count();
         let bytes = self.queue.options.batch_bytes / filled.max(1);
         let mut taken = Vec::new();
+        let mut failed = None;
         for (number, claim) in claims.iter().enumerate() {
             if claim.keys.is_empty() {
                 continue;
             }
-            let begun = self.queue.begin(claim, bytes).await?;
+            let begun = match self.queue.begin(claim, bytes).await {
+                Ok(begun) => begun,
+                Err(error) => {
+                    self.give_back(claim).await;
+                    failed.get_or_insert(error);
+                    continue;
+                }
+            };
             for (place, (key, begun)) in claim.keys.iter().zip(begun).enumerate() {
                 let bytes = match begun {
                     Begun::Bytes(bytes) => bytes,
@@ -153,7 +165,26 @@ where
                 }
             }
         }
-        Ok(taken)
+        match failed {
+            Some(error) if taken.is_empty() && judged.is_empty() => Err(error),
+            failed => {
+                failed.iter().for_each(|error| self.report_failure(error));
+                Ok(taken)
+            }
+        }
+    }
+
+    /// Lets others take what was claimed in vain, so that it does not count as an attempt; if that fails too, when the claim
+    /// is over.
+    async fn give_back(&self, claim: &Claim) {
+        let again = claim.keys.iter().map(|key| Again {
+            key,
+            sequence: Bytes::new(),
+            pause: Duration::ZERO,
+            attempts: None,
+        });
+        let again: Vec<Again<'_>> = again.collect();
+        let _ = self.queue.retry(claim, &again).await;
     }
 
     /// What the sink is given for a stored write.
@@ -236,17 +267,22 @@ where
         }
     }
 
-    /// Ends the claims as was judged.
+    /// Ends the claims as was judged, each whatever becomes of the others.
+    ///
+    /// # Errors
+    /// The first.
     async fn end_all(&self, claims: &[Claim], judged: Vec<Judged>) -> Result<Drained> {
         let mut drained = Drained::default();
         let mut by_claim: Vec<Vec<Judged>> = claims.iter().map(|_| Vec::new()).collect();
         for one in judged {
             by_claim[one.origin.claim].push(one);
         }
+        let mut ended = Ok(());
         for (claim, judged) in claims.iter().zip(by_claim) {
-            self.end(claim, judged, &mut drained).await?;
+            let end = self.end(claim, judged, &mut drained).await;
+            ended = ended.and(end);
         }
-        Ok(drained)
+        ended.map(|()| drained)
     }
 
     async fn end(&self, claim: &Claim, judged: Vec<Judged>, drained: &mut Drained) -> Result<()> {
@@ -309,7 +345,9 @@ where
         for dead in &dead {
             let mut tries = Tries::new();
             let ended = loop {
-                match self.queue.bury(claim, dead).await {
+                let telling = self.removal(dead.key);
+                let ended = self.queue.bury(claim, dead).await;
+                match Telling::end(telling, ended) {
                     Err(error) if tries.again(&error).await => {}
                     ended => break ended?,
                 }
@@ -322,9 +360,15 @@ where
         }
         let soonest = if newer { Some(Duration::ZERO) } else { soonest };
         if let (Some(slot), Some(delay)) = (claim.shard.shard, soonest) {
-            self.queue.note_slots([slot], delay).await?;
+            // Workers come upon it all the same, as they look into every slot now and then.
+            let _ = self.queue.note_slots([slot], delay).await;
         }
         Ok(())
+    }
+
+    pub(super) fn report_failure(&self, error: &Error) {
+        let observers = &self.cache.access.base().observers;
+        observers.observe(&Event::drain_failed(self.queue.name.as_encoded(), error));
     }
 
     fn report(&self, drained: &Drained, elapsed: Duration) {

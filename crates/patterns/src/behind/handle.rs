@@ -29,7 +29,8 @@ const BATCH: usize = 512;
 /// - Delivery is at least once, and an item carries a [token](super::WriteToken) by which a sink makes it exactly once. See [`Sink`]
 ///   for the one thing that only it can prevent.
 /// - A write that the sink refuses again and again keeps no other from being persisted, and becomes a dead letter, which can be
-///   listed, replayed and dropped. The cached value goes with it, as the database does not have it. A dead letter is dropped when
+///   listed, replayed and dropped. The cached value goes with it, as the database does not have it,
+///   which is announced where removals are. A dead letter is dropped when
 ///   a newer write of its key is persisted.
 ///
 /// # Reads
@@ -329,7 +330,7 @@ where
     /// See [`dead_letters`](Self::dead_letters).
     pub async fn replay(&self, key: &K) -> Result<Replayed> {
         let key = self.shared.cache.key(key);
-        self.shared.queue.replay(&key).await
+        self.shared.replay(&key).await
     }
 
     /// Puts all dead letters back that are there now; answers how many are in the queue again. One that dies once more meanwhile stays.
@@ -340,7 +341,7 @@ where
     /// # Examples
     /// See [`dead_letters`](Self::dead_letters).
     pub async fn replay_all(&self) -> Result<u64> {
-        self.shared.queue.each_letter(true).await
+        self.shared.each_letter(true).await
     }
 
     /// Drops a dead letter; answers whether there was one.
@@ -363,7 +364,7 @@ where
     /// # Examples
     /// See [`dead_letters`](Self::dead_letters).
     pub async fn discard_all(&self) -> Result<u64> {
-        self.shared.queue.each_letter(false).await
+        self.shared.each_letter(false).await
     }
 
     fn accepting(&self, key: &K, value: &V, options: &WriteOptions) -> Result<Accepting> {

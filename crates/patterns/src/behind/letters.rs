@@ -19,6 +19,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
+    announce::Telling,
     index::{number, run, unexpected},
     lease::lease_of,
 };
@@ -158,13 +159,21 @@ impl Queue {
         let replies = replies.map_err(|error| error.with_key(key))?;
         signed(script, replies.first())
     }
+}
+
+impl<K, V> Shared<K, V> {
+    pub(super) async fn replay(&self, key: &Key) -> Result<Replayed> {
+        let telling = self.removal(key);
+        Telling::end(telling, self.queue.replay(key).await)
+    }
 
     /// Replays or drops each letter; answers how many it did. What dies meanwhile is left, or a sink that refuses all of them at once
     /// would have the walk go on without end.
     pub(super) async fn each_letter(&self, does_replay: bool) -> Result<u64> {
-        let shards = self.shards().await?.into_iter().map(|shard| (shard, 0));
+        let queue = &self.queue;
+        let shards = queue.shards().await?.into_iter().map(|shard| (shard, 0));
         let shards: Vec<(Shard, u64)> = shards.collect();
-        let statuses = self.statuses(&shards).await?;
+        let statuses = queue.statuses(&shards).await?;
         let begun = shards.into_iter().map(|(shard, _)| shard);
         let begun: HashMap<Shard, u64> = begun
             .zip(statuses.into_iter().map(|status| status.now))
@@ -172,11 +181,11 @@ impl Queue {
         let until = |shard: Shard| begun.get(&shard).copied().unwrap_or(0);
         let (mut done, mut after) = (0, None);
         loop {
-            let listed = self.list_letters(after.as_ref(), STEP, until).await?;
+            let listed = queue.list_letters(after.as_ref(), STEP, until).await?;
             for (key, _) in &listed.keys {
                 let stepped = match does_replay {
                     true => self.replay(key).await.map(|one| one == Replayed::Queued),
-                    false => self.discard(key).await,
+                    false => queue.discard(key).await,
                 };
                 done += u64::from(stepped.map_err(|error| match done {
                     0 => error,

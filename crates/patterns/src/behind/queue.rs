@@ -3,11 +3,17 @@
 //! On a single server a script reaches everything, and there is one shard. On a cluster each slot is a shard of its own, and
 //! hints say which of them to look at; see [`slots`](super::slots).
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    slice,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use cachekit_keys::{CompanionKind, Key, KeySchema, WriteKey, WriteQueue};
-use cachekit_store::{Reply, Result, Script, ScriptCall, Store, StoreExt, Wakeup};
+use cachekit_store::{Error, Reply, Result, Script, ScriptCall, Store, StoreExt, Wakeup};
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -29,6 +35,8 @@ pub(crate) struct Queue {
     keys: ShardKeys,
     /// When this process has last noted that there are writes in a slot.
     pub(super) noted: Mutex<HashMap<u16, Instant>>,
+    /// Slots with writes that this process has found and cannot note, as the node of the notes is away.
+    pub(super) stranded: Mutex<BTreeSet<u16>>,
     /// How many keys a cluster's queue had, and when that was.
     pub(super) counted: Mutex<Option<(Instant, u64)>>,
 }
@@ -76,6 +84,7 @@ impl Queue {
             options,
             keys,
             noted: Mutex::default(),
+            stranded: Mutex::default(),
             counted: Mutex::default(),
         }
     }
@@ -94,6 +103,38 @@ impl Queue {
 
     pub(crate) fn window_ms(&self) -> u64 {
         millis(self.options.window)
+    }
+
+    /// Runs a script for each call; on a cluster each by itself, as a node that is away is to keep none of the others from
+    /// being looked at. Answers nothing where that failed, and the first failure.
+    ///
+    /// # Errors
+    /// That failure, where nothing was answered.
+    pub(super) async fn run_apart(
+        &self,
+        script: &Script,
+        calls: &[ScriptCall],
+    ) -> Result<(Vec<Option<Reply>>, Option<Error>)> {
+        if !self.clustered {
+            let replies = self.store.run_script(script, calls).await?;
+            return Ok((replies.into_iter().map(Some).collect(), None));
+        }
+        let run = |call| self.store.run_script(script, slice::from_ref(call));
+        let mut failure = None;
+        let mut replies = Vec::with_capacity(calls.len());
+        for answer in join_all(calls.iter().map(run)).await {
+            match answer {
+                Ok(answer) => replies.push(answer.into_iter().next()),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    replies.push(None);
+                }
+            }
+        }
+        match failure {
+            Some(error) if replies.iter().all(Option::is_none) => Err(error),
+            failure => Ok((replies, failure)),
+        }
     }
 
     /// Registers for the wake-ups of a key, or for none where the store has none.
@@ -127,6 +168,18 @@ impl Queue {
         let calls: Vec<ScriptCall> = calls.collect();
         let replies = self.store.run_script(&STATUS, &calls).await?;
         replies.into_iter().map(status).collect()
+    }
+
+    /// The same as far as they answer.
+    pub(super) async fn known_statuses(&self, shards: &[(Shard, u64)]) -> Vec<Option<Status>> {
+        if let Ok(statuses) = self.statuses(shards).await {
+            return statuses.into_iter().map(Some).collect();
+        }
+        let each = shards.iter().map(async |shard| {
+            let statuses = self.statuses(slice::from_ref(shard)).await;
+            statuses.ok()?.pop()
+        });
+        join_all(each).await
     }
 }
 

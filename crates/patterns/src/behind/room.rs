@@ -18,6 +18,7 @@ use super::{
     queue::millis,
     shared::Shared,
 };
+use crate::announce::Telling;
 
 impl<K, V> Shared<K, V>
 where
@@ -117,7 +118,9 @@ where
         match results.pop() {
             Some(Err(error)) => {
                 // Unless a newer one has come, which is in the queue.
+                let telling = self.removal(key);
                 let taken_back = queue.take_back(&claim, key, sequence).await;
+                let taken_back = Telling::end(telling, taken_back);
                 Err(Error::new(ErrorKind::Overloaded, "write_behind")
                     .with_detail("the backlog is full, and the sink did not take the write")
                     .with_key(key)

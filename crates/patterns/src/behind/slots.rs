@@ -14,11 +14,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use cachekit_keys::{Key, KeySchema, WriteKey};
-use cachekit_store::{Reply, Result, ScriptCall};
+use cachekit_store::{Error, Reply, Result, ScriptCall};
 use tokio::time::Instant;
 
 use super::{
-    queue::{Queue, millis, parts, signed, unsigned},
+    queue::{Queue, Status, millis, parts, unsigned},
     scripts::{SLOTS_LIST, SLOTS_NOTE, SLOTS_SETTLE, SLOTS_TAKE},
 };
 use crate::index::{number, unexpected};
@@ -40,6 +40,8 @@ pub(super) struct TakenSlots {
     scores: Vec<u64>,
     /// The time until the next note.
     pub(super) next: Option<Duration>,
+    /// What kept some of the parts from being asked.
+    pub(super) failure: Option<Error>,
 }
 
 /// When a slot is to be looked at again.
@@ -66,15 +68,19 @@ impl Queue {
         slots: impl IntoIterator<Item = u16>,
         delay: Duration,
     ) -> Result<()> {
-        let call = |slot: u16| {
-            let args = vec![number(u64::from(slot)), number(millis(delay))];
-            ScriptCall::new(vec![self.part_of(slot)], args)
-        };
-        let calls: Vec<ScriptCall> = slots.into_iter().map(call).collect();
+        let calls: Vec<ScriptCall> = slots
+            .into_iter()
+            .map(|slot| self.note(slot, delay))
+            .collect();
         if calls.is_empty() {
             return Ok(());
         }
         self.store.run_script(&SLOTS_NOTE, &calls).await.map(drop)
+    }
+
+    fn note(&self, slot: u16, delay: Duration) -> ScriptCall {
+        let args = vec![number(u64::from(slot)), number(millis(delay))];
+        ScriptCall::new(vec![self.part_of(slot)], args)
     }
 
     /// Notes the slots of writes that are about to be accepted, but those for which that was done just now.
@@ -124,6 +130,7 @@ impl Queue {
         Ok(slots)
     }
 
+    /// Takes slots that are due for a look, from the parts that answer.
     pub(super) async fn take_slots(&self, is_all: bool) -> Result<TakenSlots> {
         // A slot may be noted for the end of what is held there.
         let ahead = self.options.longest_hold() + self.options.window + TAKEN_FOR;
@@ -137,13 +144,19 @@ impl Queue {
         let calls: Vec<ScriptCall> = parts_of
             .map(|part| ScriptCall::new(vec![part], args.clone()))
             .collect();
+        let (replies, failure) = self.run_apart(&SLOTS_TAKE, &calls).await?;
         let mut taken = TakenSlots {
             slots: Vec::new(),
             unsure: BTreeSet::new(),
             scores: Vec::new(),
             next: None,
+            failure,
         };
-        for reply in self.store.run_script(&SLOTS_TAKE, &calls).await? {
+        for reply in replies {
+            let Some(reply) = reply else {
+                taken.scores.push(0);
+                continue;
+            };
             let reply = parts(&SLOTS_TAKE, reply)?;
             let score = unsigned(&SLOTS_TAKE, reply.first())?;
             taken.scores.push(score.unwrap_or_default());
@@ -164,15 +177,16 @@ impl Queue {
                 taken.unsure.insert(slot_of(slot)?);
             }
         }
+        let known: BTreeSet<u16> = taken.slots.iter().copied().collect();
+        let stranded = self.stranded.lock();
+        taken.slots.extend(stranded.difference(&known));
+        drop(stranded);
         Ok(taken)
     }
 
-    /// Says when the slots that were taken are to be looked at again.
-    pub(super) async fn settle_slots(
-        &self,
-        taken: &TakenSlots,
-        later: &[(u16, Later)],
-    ) -> Result<()> {
+    /// Says when the slots that were taken are to be looked at again. Those of which that cannot be said are looked at when the time
+    /// is over for which they were taken.
+    pub(super) async fn settle_slots(&self, taken: &TakenSlots, later: &[(u16, Later)]) {
         let mut calls = Vec::new();
         for (part, score) in (0..KeySchema::SLOT_PARTS).zip(&taken.scores) {
             let mut args = vec![number(*score)];
@@ -189,27 +203,41 @@ impl Queue {
                 calls.push(ScriptCall::new(vec![self.part(part)], args));
             }
         }
-        if calls.is_empty() {
-            return Ok(());
-        }
-        let replies = self.store.run_script(&SLOTS_SETTLE, &calls).await?;
-        replies
-            .iter()
-            .try_for_each(|reply| signed(&SLOTS_SETTLE, Some(reply)).map(drop))
+        let _ = self.run_apart(&SLOTS_SETTLE, &calls).await;
     }
 
-    /// Looks into every slot, and notes those with writes or dead letters.
-    pub(super) async fn sweep_slots(&self) -> Result<()> {
+    /// Looks into every slot, and notes those with writes or dead letters; as far as the nodes answer.
+    pub(super) async fn sweep_slots(&self) {
         let all: Vec<u16> = (0..SLOTS).collect();
         for slots in all.chunks(A_SWEEP) {
             let asked: Vec<_> = slots.iter().map(|slot| (Some(*slot), 0)).collect();
-            let statuses = self.statuses(&asked).await?;
+            let statuses = self.known_statuses(&asked).await;
+            let holds = |status: Status| status.pending + status.dead > 0;
             let found = slots.iter().zip(statuses);
-            let found = found.filter(|(_, status)| status.pending + status.dead > 0);
-            self.note_slots(found.map(|(slot, _)| *slot), Duration::ZERO)
-                .await?;
+            let found = found.filter(|(_, status)| status.is_some_and(holds));
+            let found: Vec<u16> = found.map(|(slot, _)| *slot).collect();
+            self.note_or_keep(&found).await;
         }
-        Ok(())
+    }
+
+    /// Notes slots; those of which the part is out of reach are kept by this process, which looks into them itself.
+    async fn note_or_keep(&self, slots: &[u16]) {
+        let notes: Vec<ScriptCall> = slots
+            .iter()
+            .map(|slot| self.note(*slot, Duration::ZERO))
+            .collect();
+        let noted = self.run_apart(&SLOTS_NOTE, &notes).await;
+        let is_noted = noted.map_or_else(
+            |_| vec![false; slots.len()],
+            |(noted, _)| noted.iter().map(Option::is_some).collect(),
+        );
+        let mut stranded = self.stranded.lock();
+        for (slot, is_noted) in slots.iter().zip(is_noted) {
+            match is_noted {
+                true => stranded.remove(slot),
+                false => stranded.insert(*slot),
+            };
+        }
     }
 }
 

@@ -153,8 +153,7 @@ where
                 }
                 Err(error) => {
                     failures += 1;
-                    let observers = &self.shared.cache.access.base().observers;
-                    observers.observe(&Event::drain_failed(queue.name.as_encoded(), &error));
+                    self.shared.report_failure(&error);
                     self.outage(failures)
                 }
             };
@@ -193,8 +192,8 @@ where
         let mut swept: Option<Instant> = None;
         loop {
             if queue.clustered && swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
-                // One that fails is made up for by the next.
-                swept = queue.sweep_slots().await.is_ok().then(Instant::now);
+                queue.sweep_slots().await;
+                swept = Some(Instant::now());
             }
             if !self.shared.cache.access.base().observers.is_empty() {
                 let _ = self.report().await;

@@ -4,4 +4,5 @@ mod clocks;
 mod crashes;
 mod full;
 mod life;
+mod nodes;
 mod support;
