@@ -33,7 +33,7 @@ pub(super) fn set(
         return None;
     }
     let life: u64 = parsed(args, 1).ok()?;
-    let score = score(now_ms, life);
+    let score = (now_ms + life).to_string();
     for index in indices {
         commands.attempt(&[b"ZADD", index.as_bytes(), b"GT", score.as_bytes(), member]);
         cover(commands, index, now_ms, life);
@@ -140,12 +140,6 @@ impl<'a> Many<'a> {
     }
 }
 
-/// When a member is over: at the end of the whole minute. Where a key is written again within one, the index stays as it is,
-/// which spares the server the moving of the member, and its replicas the command.
-fn score(now_ms: u64, life: u64) -> String {
-    (now_ms + life).next_multiple_of(GRACE).to_string()
-}
-
 fn enter(
     commands: &mut dyn Commands,
     indices: &[Key],
@@ -153,7 +147,8 @@ fn enter(
     now_ms: u64,
     lives: &[u64],
 ) {
-    let scores: Vec<String> = lives.iter().map(|&life| score(now_ms, life)).collect();
+    let scores = lives.iter().map(|life| (now_ms + life).to_string());
+    let scores: Vec<String> = scores.collect();
     let entries = scores.iter().zip(members);
     let entries: Vec<&[u8]> = entries
         .flat_map(|(score, member)| [score.as_bytes(), &member[..]])
@@ -171,7 +166,7 @@ fn enter(
 /// The TTL is relative, so that no error of the estimated time can make it too short, and reaches to the end of a whole
 /// minute as far as is known: most writes change nothing then, which would have to be replicated.
 fn cover(commands: &mut dyn Commands, index: &Key, now_ms: u64, longest: u64) {
-    let until = (now_ms + longest).next_multiple_of(GRACE) + GRACE;
+    let until = (now_ms + longest + GRACE).next_multiple_of(GRACE);
     let left = (until - now_ms).to_string();
     for condition in [&b"NX"[..], b"GT"] {
         commands.attempt(&[b"PEXPIRE", index.as_bytes(), left.as_bytes(), condition]);
