@@ -1,25 +1,28 @@
 //! Accepting writes, and what to do when the backlog is full.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use cachekit_keys::{Key, Root, Roots, Ttl, WriteKey};
-use cachekit_store::{Error, ErrorKind, Reply, Result, ScriptCall};
+use cachekit_store::{Error, ErrorKind, Result};
 use tokio::time::Instant;
 
 use super::{
-    queue::{Queue, millis, parts, unsigned, write_of},
+    batch::{Answer, MOST, answers},
+    queue::{Queue, Shard},
     scripts::PUT,
 };
-use crate::{
-    index::{Indices, Notes, Write, number, trim, unexpected},
-    lease::lease_of,
-};
+use crate::index::{Indices, Notes, Write, unexpected};
 
 /// For how long a process relies on the count of a cluster's queue.
 const COUNTED_FOR: Duration = Duration::from_secs(1);
 
 /// A write to be accepted: an encoded value, or a deletion.
+#[derive(Clone)]
 pub(super) struct Accepting {
     pub(super) write: Write,
     pub(super) tags: Vec<Root>,
@@ -89,13 +92,15 @@ impl Queue {
         };
         let before_all = |error: Error| error.with_may_have_applied(false);
         let bound = self.bound(room).await.map_err(before_all)?;
-        let (mut calls, mut away) = (Vec::with_capacity(items.len()), Vec::new());
-        for item in items {
-            let indices = match item.is_put {
-                true => self.indices(item),
-                false => Indices::default(),
-            };
-            calls.push(self.put_call(item, indices.near, room, bound)?);
+        if let ([item], false, Room::Bounded) = (items, self.clustered, room) {
+            return Ok(vec![self.accept_one(item, bound).await?]);
+        }
+        let mut groups: HashMap<(Shard, Vec<Key>), Vec<usize>> = HashMap::new();
+        let mut away = Vec::new();
+        for (place, item) in items.iter().enumerate() {
+            let indices = self.indices(item);
+            let group = (self.shard_of(&item.write.key), indices.near);
+            groups.entry(group).or_default().push(place);
             if !indices.away.is_empty() {
                 away.push((indices.away, &item.write));
             }
@@ -104,21 +109,18 @@ impl Queue {
         notes.run(&*self.store).await.map_err(before_all)?;
         self.note_ahead(&slots).await.map_err(before_all)?;
 
-        let replies = self.store.run_script(&PUT, &calls).await?;
-        let mut accepted = Vec::with_capacity(items.len());
-        let mut was_empty = false;
-        for (item, reply) in items.iter().zip(replies) {
-            let (one, first) = answer(reply)?;
-            let one = one.ok_or_else(|| {
-                let taken = accepted.iter().any(|one| matches!(one, Accepted::Yes(_)));
-                Error::new(ErrorKind::Configuration, "write_behind")
-                    .with_detail("the key has an unpersisted write of another queue")
-                    .with_key(&item.write.key)
-                    .with_may_have_applied(taken)
-            })?;
-            accepted.push(one);
-            was_empty |= first;
-        }
+        let answers = self.run_groups(items, groups, room, bound).await?;
+        let was_empty = answers.iter().any(|answer| answer.is_first);
+        let accepted = items
+            .iter()
+            .zip(answers)
+            .map(|(item, answer)| answer.of(item));
+        let accepted: Vec<Result<Accepted>> = accepted.collect();
+        let taken = accepted
+            .iter()
+            .any(|one| matches!(one, Ok(Accepted::Yes(_))));
+        let accepted: Result<Vec<Accepted>> = accepted.into_iter().collect();
+        let accepted = accepted.map_err(|error| error.with_may_have_applied(taken))?;
         let after = |error: Error| error.with_may_have_applied(true);
         self.note_behind(&slots).await.map_err(after)?;
         notes.run(&*self.store).await.map_err(after)?;
@@ -129,48 +131,64 @@ impl Queue {
         Ok(accepted)
     }
 
-    fn indices(&self, item: &Accepting) -> Indices {
-        let capabilities = self.store.capabilities();
-        Indices::of(capabilities, &item.write.key, &item.write.roots, &item.tags)
+    /// Accepts one write on a single server, by one run with others that come while some are under way.
+    async fn accept_one(&self, item: &Accepting, bound: i64) -> Result<Accepted> {
+        let near = self.indices(item).near;
+        let together = self.together(&item.write.key, near.clone(), Room::Bounded, bound);
+        let lead = || {
+            let (store, together) = (Arc::clone(&self.store), together.clone());
+            move |items: Vec<Accepting>| async move { together.accept(&*store, &items).await }
+        };
+        let answer = match self.puts.call(near, item.clone(), lead).await {
+            // It may have been refused for what another one wants to write.
+            Err(failed) if failed.is_shared && !failed.error.may_have_applied() => {
+                let alone = together.accept(&*self.store, std::slice::from_ref(item));
+                alone.await?.pop()
+            }
+            answer => Some(answer.map_err(Error::from)?),
+        };
+        let answer = answer.ok_or_else(|| unexpected(&PUT).with_may_have_applied(true))?;
+        if answer.is_first {
+            self.wake(WriteKey::Arrivals).await;
+        }
+        answer.of(item)
     }
 
-    fn put_call(
+    /// Accepts each group by as few runs as may be; answers in the order of the items.
+    async fn run_groups(
         &self,
-        item: &Accepting,
-        near: Vec<Key>,
+        items: &[Accepting],
+        groups: HashMap<(Shard, Vec<Key>), Vec<usize>>,
         room: Room,
         bound: i64,
-    ) -> Result<ScriptCall> {
-        let write = &item.write;
-        let shard = self.shard_keys(self.shard_of(&write.key));
-        let mut keys = vec![
-            write.key.clone(),
-            lease_of(&write.key)?,
-            write_of(&write.key)?,
-            shard.due,
-            shard.held,
-            shard.waiting,
-            shard.persisted,
-            shard.dead,
-        ];
-        keys.extend(near);
-        let (max_age, claim) = match room {
-            Room::Bounded => (self.options.max_age.map_or(0, millis), 0),
-            Room::Claimed(claim) => (0, millis(claim)),
-        };
-        let args = vec![
-            Bytes::from_static(if item.is_put { b"P" } else { b"D" }),
-            write.value.clone(),
-            number(write.ttl.as_millis()),
-            number(trim() as u64),
-            write.key.to_bytes(),
-            number(self.window_ms()),
-            Bytes::from(bound.to_string()),
-            number(max_age),
-            self.tag.clone(),
-            number(claim),
-        ];
-        Ok(ScriptCall::new(keys, args))
+    ) -> Result<Vec<Answer>> {
+        let (mut calls, mut runs) = (Vec::new(), Vec::new());
+        for ((_, near), places) in groups {
+            let together = self.together(&items[places[0]].write.key, near, room, bound);
+            for places in places.chunks(MOST) {
+                calls.push(together.call(places.iter().map(|&place| &items[place]))?);
+                runs.push(places.to_vec());
+            }
+        }
+        let replies = self.store.run_script(&PUT, &calls).await?;
+        let mut found: Vec<Option<Answer>> = items.iter().map(|_| None).collect();
+        for (places, reply) in runs.into_iter().zip(replies) {
+            let answers = answers(reply, places.len())?;
+            for (place, answer) in places.into_iter().zip(answers) {
+                found[place] = Some(answer);
+            }
+        }
+        let found: Option<Vec<Answer>> = found.into_iter().collect();
+        found.ok_or_else(|| unexpected(&PUT).with_may_have_applied(true))
+    }
+
+    /// The indices that list the key, none for a deletion.
+    fn indices(&self, item: &Accepting) -> Indices {
+        if !item.is_put {
+            return Indices::default();
+        }
+        let capabilities = self.store.capabilities();
+        Indices::of(capabilities, &item.write.key, &item.write.roots, &item.tags)
     }
 
     /// The greatest count as the script takes it.
@@ -219,25 +237,4 @@ impl Queue {
             .with_detail(detail)
             .with_key(&item.write.key))
     }
-}
-
-/// What the script says, and whether nothing was due before; `None` for a write of another queue.
-fn answer(reply: Reply) -> Result<(Option<Accepted>, bool)> {
-    let parts = parts(&PUT, reply)?;
-    let at =
-        |place: usize| -> Result<u64> { Ok(unsigned(&PUT, parts.get(place))?.unwrap_or_default()) };
-    Ok(match at(0)? {
-        0 => (Some(Accepted::Full(at(1)?)), false),
-        1 => {
-            let receipt = Receipt {
-                sequence: at(1)?,
-                now: at(3)?,
-                is_claimed: at(2)? == 2,
-            };
-            (Some(Accepted::Yes(receipt)), at(2)? == 1)
-        }
-        2 => (Some(Accepted::TooOld(at(1)?)), false),
-        3 => (None, false),
-        _ => return Err(unexpected(&PUT)),
-    })
 }

@@ -5,6 +5,7 @@
 mod accept;
 mod backoff;
 mod barrier;
+mod batch;
 mod builder;
 mod claim;
 mod companion;

@@ -17,8 +17,13 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{companion::queue_tag, options::Options, scripts::STATUS};
-use crate::index::{number, unexpected};
+use super::{
+    accept::Accepting, batch::Answer, companion::queue_tag, options::Options, scripts::STATUS,
+};
+use crate::{
+    gather::Gather,
+    index::{number, unexpected},
+};
 
 /// A slot of a cluster, or the whole of a single server.
 pub(crate) type Shard = Option<u16>;
@@ -35,6 +40,8 @@ pub(crate) struct Queue {
     keys: ShardKeys,
     /// When this process has last noted that there are writes in a slot.
     pub(super) noted: Mutex<HashMap<u16, Instant>>,
+    /// Single writes under way on one server, by the indices that list their keys.
+    pub(super) puts: Gather<Vec<Key>, Accepting, Answer>,
     /// Slots with writes that this process has found and cannot note, as the node of the notes is away.
     pub(super) stranded: Mutex<BTreeSet<u16>>,
     /// How many keys a cluster's queue had, and when that was.
@@ -83,6 +90,7 @@ impl Queue {
             name,
             options,
             keys,
+            puts: Gather::new("write_behind"),
             noted: Mutex::default(),
             stranded: Mutex::default(),
             counted: Mutex::default(),

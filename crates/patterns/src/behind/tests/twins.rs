@@ -223,16 +223,11 @@ impl Play<'_> {
         ];
         let (script, keys, args) = match self.random.u8(..24) {
             0..=5 => {
-                let keys = head
-                    .into_iter()
-                    .chain([due, held, waiting, persisted, dead]);
-                let keys = keys.chain(self.random.bool().then(|| names.index.clone()));
-                let args = Self::args([
-                    self.of(&["P", "P", "D"]).to_owned(),
-                    self.of(&["one", "two", "{\"three\":3}"]).to_owned(),
-                    "60000".to_owned(),
+                let count = self.random.usize(1..=4);
+                let mut keys = vec![due, held, waiting, persisted, dead];
+                let mut args = Self::args([
+                    count.to_string(),
                     self.of(&["0", "0", "4"]).to_owned(),
-                    self.member(key),
                     "200".to_owned(),
                     self.of(&["0", "2", "100", "-1"]).to_owned(),
                     self.of(&["0", "0", "1000"]).to_owned(),
@@ -240,7 +235,20 @@ impl Play<'_> {
                         .to_owned(),
                     self.of(&["0", "0", "30000"]).to_owned(),
                 ]);
-                (PUT, keys.collect(), args)
+                // A key may come more than once.
+                for _ in 0..count {
+                    let key = self.random.usize(..3);
+                    let lease = beside(key, CompanionKind::Lease);
+                    keys.extend([names.keys[key].clone(), lease, write(key)]);
+                    args.extend(Self::args([
+                        self.of(&["P", "P", "D"]).to_owned(),
+                        self.of(&["one", "two", "{\"three\":3}"]).to_owned(),
+                        self.of(&["60000", "60000", "90000"]).to_owned(),
+                        self.member(key),
+                    ]));
+                }
+                keys.extend(self.random.bool().then(|| names.index.clone()));
+                (PUT, keys, args)
             }
             6..=8 => {
                 let args = Self::args([
