@@ -14,7 +14,7 @@
 //!
 //! The fields `RateLimit` and `RateLimit-Policy` are those of draft-ietf-httpapi-ratelimit-headers-11 (May 2026), structured
 //! fields of RFC 9651; so are the problem types. `Retry-After` is that of RFC 9110, section 10.2.3, the body that of RFC 9457.
-//! No field tells the key of a request.
+//! No field tells the key of a request. A handler finds the [`Decision`](crate::Decision) and [`ChargedTo`] in the request's extensions.
 //!
 //! # Examples
 //! A service of any framework that is built on `tower`, here without one:
@@ -56,5 +56,5 @@ mod tests;
 pub use self::{
     layer::{Keyless, RateLimitLayer},
     service::RateLimitService,
-    subject::SubjectOf,
+    subject::{ChargedTo, SubjectOf},
 };

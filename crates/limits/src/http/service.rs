@@ -9,10 +9,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use cachekit_keys::UserId;
 use http::{Request, Response, request::Parts};
 use tower_service::Service;
 
-use super::{Keyless, RateLimitLayer, answer, fields};
+use super::{ChargedTo, Keyless, RateLimitLayer, answer, fields};
 use crate::Decision;
 
 /// A service whose requests are limited; see [`RateLimitLayer`].
@@ -60,7 +61,8 @@ where
             match layer.verdict(&head).await {
                 Verdict::Answer(answer) => Ok(answer.map(ResBody::from)),
                 Verdict::Pass(None) => ready.call(Request::from_parts(head, body)).await,
-                Verdict::Pass(Some(decision)) => {
+                Verdict::Pass(Some((subject, decision))) => {
+                    head.extensions.insert(ChargedTo(subject));
                     head.extensions.insert(decision.clone());
                     let mut response = ready.call(Request::from_parts(head, body)).await?;
                     fields::add(response.headers_mut(), &layer.limiter, &decision);
@@ -74,7 +76,7 @@ where
 
 /// Whether a request goes on.
 enum Verdict {
-    Pass(Option<Decision>),
+    Pass(Option<(UserId, Decision)>),
     Answer(Response<Bytes>),
 }
 
@@ -88,7 +90,7 @@ impl RateLimitLayer {
         };
         let cost = self.cost.as_ref().map_or(1, |cost| cost(head));
         match self.limiter.check(&subject, cost).await {
-            Ok(decision) if decision.is_allowed() => Verdict::Pass(Some(decision)),
+            Ok(decision) if decision.is_allowed() => Verdict::Pass(Some((subject, decision))),
             Ok(decision) => Verdict::Answer(answer::denied(&self.limiter, decision)),
             Err(error) => Verdict::Answer(answer::failed(&self.limiter, cost, error)),
         }

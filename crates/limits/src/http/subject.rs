@@ -12,6 +12,21 @@ use http::{HeaderName, request::Parts};
 
 type Find = dyn Fn(&Parts) -> Option<UserId> + Send + Sync;
 
+/// Whom a request was charged to. The layer puts it into the extensions of the request, beside the [`Decision`](crate::Decision),
+/// for a handler that [refunds](crate::Limiter::refund) what it did not need, or charges more.
+///
+/// # Examples
+/// ```
+/// use cachekit_keys::UserId;
+/// use cachekit_limits::http::ChargedTo;
+///
+/// let charged = ChargedTo(UserId::new("user123")?);
+/// assert_eq!(charged.0.as_encoded(), "user123");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChargedTo(pub UserId);
+
 /// How the subject of a limit is found in a request. A request in which it finds none is [`Keyless`](super::Keyless).
 ///
 /// # Examples

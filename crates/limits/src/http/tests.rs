@@ -9,7 +9,7 @@ use http::{HeaderName, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 
-use super::{Keyless, RateLimitLayer, SubjectOf, fields::quoted};
+use super::{ChargedTo, Keyless, RateLimitLayer, SubjectOf, fields::quoted};
 use crate::{Decision, Limit, Limiter, Origin, Outage, Period};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -34,8 +34,12 @@ async fn answer(layer: &RateLimitLayer, request: Request<Bytes>) -> Response<Byt
         let seen = request.extensions().get::<Decision>().is_some();
         let mut response = Response::new(Bytes::from_static(b"hello"));
         let seen = if seen { "1" } else { "0" };
+        let charged = request.extensions().get::<ChargedTo>();
         let headers = response.headers_mut();
         headers.insert("x-decided", seen.parse().unwrap());
+        if let Some(ChargedTo(user)) = charged {
+            headers.insert("x-charged", user.as_encoded().parse().unwrap());
+        }
         Ok::<_, Infallible>(response)
     });
     layer.layer(hello).oneshot(request).await.unwrap()
@@ -65,6 +69,7 @@ async fn what_passes_tells_how_every_limit_stands() {
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.body(), "hello");
     assert_eq!(field(&response, "x-decided"), Some("1"));
+    assert_eq!(field(&response, "x-charged"), Some("user123"));
     assert_eq!(
         field(&response, "ratelimit-policy"),
         Some(r#""burst";q=10;w=2, "requests";q=100;w=60, "monthly";q=1000"#)
