@@ -8,11 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use cachekit_keys::{Key, Root, Roots, Ttl, WriteKey};
-use cachekit_store::{Error, ErrorKind, Result};
+use cachekit_store::{Error, ErrorKind, Result, StoreExt};
 use tokio::time::Instant;
 
 use super::{
-    batch::{Answer, MOST, answers},
+    batch::{Answer, answers, is_short, runs},
     queue::{Queue, Shard},
     scripts::PUT,
 };
@@ -92,7 +92,9 @@ impl Queue {
         };
         let before_all = |error: Error| error.with_may_have_applied(false);
         let bound = self.bound(room).await.map_err(before_all)?;
-        if let ([item], false, Room::Bounded) = (items, self.clustered, room) {
+        if let ([item], false, Room::Bounded) = (items, self.clustered, room)
+            && is_short(item)
+        {
             return Ok(vec![self.accept_one(item, bound).await?]);
         }
         let mut groups: HashMap<(Shard, Vec<Key>), Vec<usize>> = HashMap::new();
@@ -110,25 +112,19 @@ impl Queue {
         self.note_ahead(&slots).await.map_err(before_all)?;
 
         let answers = self.run_groups(items, groups, room, bound).await?;
-        let was_empty = answers.iter().any(|answer| answer.is_first);
-        let accepted = items
-            .iter()
-            .zip(answers)
-            .map(|(item, answer)| answer.of(item));
-        let accepted: Vec<Result<Accepted>> = accepted.collect();
-        let taken = accepted
-            .iter()
-            .any(|one| matches!(one, Ok(Accepted::Yes(_))));
-        let accepted: Result<Vec<Accepted>> = accepted.into_iter().collect();
-        let accepted = accepted.map_err(|error| error.with_may_have_applied(taken))?;
         let after = |error: Error| error.with_may_have_applied(true);
         self.note_behind(&slots).await.map_err(after)?;
         notes.run(&*self.store).await.map_err(after)?;
         // On a cluster workers look by themselves, as a message there goes to every node.
-        if was_empty && !self.clustered {
+        if !self.clustered && answers.iter().any(|answer| answer.is_first) {
             self.wake(WriteKey::Arrivals).await;
         }
-        Ok(accepted)
+        let is_taken = |answer: &Answer| matches!(answer.accepted, Some(Accepted::Yes(_)));
+        let taken = answers.iter().any(is_taken);
+        let accepted = items.iter().zip(answers);
+        let accepted: Result<Vec<Accepted>> =
+            accepted.map(|(item, answer)| answer.of(item)).collect();
+        accepted.map_err(|error| error.with_may_have_applied(taken))
     }
 
     /// Accepts one write on a single server, by one run with others that come while some are under way.
@@ -137,20 +133,25 @@ impl Queue {
         let together = self.together(&item.write.key, near.clone(), Room::Bounded, bound);
         let lead = || {
             let (store, together) = (Arc::clone(&self.store), together.clone());
-            move |items: Vec<Accepting>| async move { together.accept(&*store, &items).await }
+            let arrivals = self.schema.write_key(&self.name, WriteKey::Arrivals);
+            move |items: Vec<Accepting>| async move {
+                let answers = together.accept(&*store, &items).await?;
+                // Here, as the caller whose write was the first may have gone away.
+                if answers.iter().any(|answer| answer.is_first) {
+                    let _ = store.wake(&arrivals).await;
+                }
+                Ok(answers)
+            }
         };
         let answer = match self.puts.call(near, item.clone(), lead).await {
             // It may have been refused for what another one wants to write.
             Err(failed) if failed.is_shared && !failed.error.may_have_applied() => {
-                let alone = together.accept(&*self.store, std::slice::from_ref(item));
+                let alone = lead()(vec![item.clone()]);
                 alone.await?.pop()
             }
             answer => Some(answer.map_err(Error::from)?),
         };
         let answer = answer.ok_or_else(|| unexpected(&PUT).with_may_have_applied(true))?;
-        if answer.is_first {
-            self.wake(WriteKey::Arrivals).await;
-        }
         answer.of(item)
     }
 
@@ -162,24 +163,25 @@ impl Queue {
         room: Room,
         bound: i64,
     ) -> Result<Vec<Answer>> {
-        let (mut calls, mut runs) = (Vec::new(), Vec::new());
+        let (mut calls, mut sent) = (Vec::new(), Vec::new());
         for ((_, near), places) in groups {
             let together = self.together(&items[places[0]].write.key, near, room, bound);
-            for places in places.chunks(MOST) {
+            for places in runs(items, &places) {
                 calls.push(together.call(places.iter().map(|&place| &items[place]))?);
-                runs.push(places.to_vec());
+                sent.push(places);
             }
         }
         let replies = self.store.run_script(&PUT, &calls).await?;
         let mut found: Vec<Option<Answer>> = items.iter().map(|_| None).collect();
-        for (places, reply) in runs.into_iter().zip(replies) {
-            let answers = answers(reply, places.len())?;
+        let after = |error: Error| error.with_may_have_applied(true);
+        for (places, reply) in sent.into_iter().zip(replies) {
+            let answers = answers(reply, places.len()).map_err(after)?;
             for (place, answer) in places.into_iter().zip(answers) {
                 found[place] = Some(answer);
             }
         }
         let found: Option<Vec<Answer>> = found.into_iter().collect();
-        found.ok_or_else(|| unexpected(&PUT).with_may_have_applied(true))
+        found.ok_or_else(|| after(unexpected(&PUT)))
     }
 
     /// The indices that list the key, none for a deletion.
@@ -216,8 +218,12 @@ impl Queue {
             // Others go by what is known while it is asked for anew.
             *self.counted.lock() = Some((now, count));
         }
-        let count = self.backlog().await?;
-        let count = count.pending + count.dead_letters;
+        let count = match (self.backlog().await, known) {
+            (Ok(backlog), _) => backlog.pending + backlog.dead_letters,
+            // A node is away: the writes to the others' slots go by what was known, or is known of these.
+            (Err(_), Some((_, count))) => count,
+            (Err(_), None) => self.known_count().await?,
+        };
         *self.counted.lock() = Some((now, count));
         Ok(count)
     }

@@ -10,12 +10,16 @@ use super::{
     scripts::PUT,
 };
 use crate::{
-    index::{BATCH, number, trim, unexpected},
+    index::{BATCH, number, trim, trim_of, unexpected},
     lease::lease_of,
 };
 
 /// How many writes one run accepts at most: a server answers no one else during a run.
-pub(super) const MOST: usize = BATCH / 2;
+const MOST: usize = BATCH / 2;
+/// How many bytes of values a run takes, if there is more than one, and how many each of those has that go together with
+/// others' at most.
+const BYTES: usize = 1 << 20;
+const SHORT: usize = 16 << 10;
 
 /// What writes of one run have in common: their indices, and on a cluster their slot.
 #[derive(Clone)]
@@ -46,6 +50,31 @@ impl Answer {
                 .with_may_have_applied(false)
         })
     }
+}
+
+/// Cuts writes into runs, each of so many and so many bytes.
+pub(super) fn runs(items: &[Accepting], places: &[usize]) -> Vec<Vec<usize>> {
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    let mut bytes = 0;
+    for &place in places {
+        let size = items[place].write.value.len();
+        match runs.last_mut() {
+            Some(run) if run.len() < MOST && bytes + size <= BYTES => {
+                run.push(place);
+                bytes += size;
+            }
+            _ => {
+                runs.push(vec![place]);
+                bytes = size;
+            }
+        }
+    }
+    runs
+}
+
+/// Whether a single write is short enough to go together with others'.
+pub(super) fn is_short(item: &Accepting) -> bool {
+    item.write.value.len() <= SHORT
 }
 
 impl Queue {
@@ -101,7 +130,8 @@ impl Together {
         let mut keys: Vec<Key> = Vec::with_capacity(own.len() + 3 * count + self.near.len());
         keys.extend(own.into_iter().cloned());
         let mut args: Vec<Bytes> = Vec::with_capacity(2 + self.args.len() + 4 * count);
-        args.extend([number(count as u64), number(trim() as u64)]);
+        let trimmed = if count == 1 { trim() } else { trim_of(count) };
+        args.extend([number(count as u64), number(trimmed as u64)]);
         args.extend_from_slice(&self.args);
         for item in items {
             let write = &item.write;

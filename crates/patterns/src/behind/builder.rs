@@ -109,6 +109,9 @@ where
     }
 
     /// After how many attempts an item becomes a dead letter: 1 to 999, 16 by default.
+    ///
+    /// An attempt counts, too, whose claim ran out, because its worker died or the store's answer was lost. For such a one alone no item
+    /// is given up: it is tried once more than so many times.
     pub const fn max_attempts(mut self, attempts: u32) -> Self {
         self.options.max_attempts = attempts;
         self

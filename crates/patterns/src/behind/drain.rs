@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cachekit_keys::{Key, KeyFamily, WriteKey};
 use cachekit_store::{Error, ErrorKind, Event, Observer, Result, WritesDrained};
+use futures_util::future::join_all;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
 
@@ -14,6 +15,7 @@ use super::{
     claim::{Again, Begun, Claim, Dead, Done, Ended},
     companion::{HEAD, Head, decode},
     deliver::deliver,
+    options::Options,
     shared::Shared,
 };
 use crate::announce::Telling;
@@ -28,6 +30,8 @@ pub(super) struct Round {
     pub(super) claimed: usize,
     /// The time until something is due, as far as is known.
     pub(super) next: Option<Duration>,
+    /// What kept a part of the queue from being looked at, or a claim from being begun.
+    pub(super) failure: Option<Error>,
 }
 
 /// Where a claimed write comes from.
@@ -84,16 +88,18 @@ where
             drained: Drained::default(),
             claimed,
             next: look.next,
+            failure: look.failure,
         };
-        if let Some(error) = &look.failure {
+        if let Some(error) = &round.failure {
             self.report_failure(error);
         }
         if claimed == 0 {
             return Ok(round);
         }
         let mut judged = Vec::with_capacity(claimed);
-        let taken = self.begin_all(&look.claims, &mut judged).await?;
-        for batch in batches(taken, options.max_attempts) {
+        let (taken, failure) = self.begin_all(&look.claims, &mut judged).await?;
+        round.failure = round.failure.or(failure);
+        for batch in batches(taken, options) {
             let left = options.claim.saturating_sub(start.elapsed());
             let within = options.sink_timeout().unwrap_or_default().min(left);
             if within < options.claim / 10 {
@@ -126,19 +132,18 @@ where
         &self,
         claims: &[Claim],
         judged: &mut Vec<Judged>,
-    ) -> Result<Vec<Taken<K, V>>> {
+    ) -> Result<(Vec<Taken<K, V>>, Option<Error>)> {
         let filled = claims.iter().filter(|claim| !claim.keys.is_empty()).count();
         let bytes = self.queue.options.batch_bytes / filled.max(1);
         let mut taken = Vec::new();
         let mut failed = None;
-        for (number, claim) in claims.iter().enumerate() {
-            if claim.keys.is_empty() {
-                continue;
-            }
-            let begun = match self.queue.begin(claim, bytes).await {
+        // At the same time, so that a node which hangs does not keep the others' claims from ending in time.
+        let begin = claims.iter().map(|claim| self.begin(claim, bytes));
+        for (number, begun) in join_all(begin).await.into_iter().enumerate() {
+            let claim = &claims[number];
+            let begun = match begun {
                 Ok(begun) => begun,
                 Err(error) => {
-                    self.give_back(claim).await;
                     failed.get_or_insert(error);
                     continue;
                 }
@@ -169,22 +174,33 @@ where
             Some(error) if taken.is_empty() && judged.is_empty() => Err(error),
             failed => {
                 failed.iter().for_each(|error| self.report_failure(error));
-                Ok(taken)
+                Ok((taken, failed))
             }
         }
     }
 
-    /// Lets others take what was claimed in vain, so that it does not count as an attempt; if that fails too, when the claim
-    /// is over.
-    async fn give_back(&self, claim: &Claim) {
-        let again = claim.keys.iter().map(|key| Again {
-            key,
-            sequence: Bytes::new(),
-            pause: Duration::ZERO,
-            attempts: None,
-        });
-        let again: Vec<Again<'_>> = again.collect();
-        let _ = self.queue.retry(claim, &again).await;
+    /// Begins the attempts of one claim. Where that fails, what was claimed in vain is given back, so that it does not count as
+    /// an attempt, unless that fails too, or there was an attempt before that may not have been counted.
+    async fn begin(&self, claim: &Claim, bytes: usize) -> Result<Vec<Begun>> {
+        if claim.keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let begun = self.queue.begin(claim, bytes).await;
+        if begun.is_err() {
+            let is_expired = |place: u64| claim.expired.contains(&place);
+            let places = (1..).zip(&claim.keys);
+            let again = places
+                .filter(|(place, _)| !is_expired(*place))
+                .map(|(_, key)| Again {
+                    key,
+                    sequence: Bytes::new(),
+                    pause: Duration::ZERO,
+                    attempts: None,
+                });
+            let again: Vec<Again<'_>> = again.collect();
+            let _ = self.queue.retry(claim, &again).await;
+        }
+        begun
     }
 
     /// What the sink is given for a stored write.
@@ -202,7 +218,8 @@ where
             ErrorKind::Newer => later(),
             _ => dead(error.to_string()),
         })?;
-        if head.attempts >= options.max_attempts {
+        // One more than the most, as a claim that was lost on the way counts as if an attempt had begun.
+        if head.attempts > options.max_attempts {
             return Err(dead(format!(
                 "no attempt came to its end: {} of them ended with their worker or its claim",
                 options.max_attempts
@@ -277,9 +294,15 @@ where
         for one in judged {
             by_claim[one.origin.claim].push(one);
         }
+        let ends = claims.iter().zip(by_claim);
+        let ends = ends.map(async |(claim, judged)| {
+            let mut drained = Drained::default();
+            let ended = self.end(claim, judged, &mut drained).await;
+            (drained, ended)
+        });
         let mut ended = Ok(());
-        for (claim, judged) in claims.iter().zip(by_claim) {
-            let end = self.end(claim, judged, &mut drained).await;
+        for (of_claim, end) in join_all(ends).await {
+            drained += of_claim;
             ended = ended.and(end);
         }
         ended.map(|()| drained)
@@ -385,14 +408,20 @@ where
     }
 }
 
-/// One batch for what goes well, and one for each item that has used up half of its attempts: it may be what takes others down.
-fn batches<K, V>(taken: Vec<Taken<K, V>>, max_attempts: u32) -> Vec<Vec<Taken<K, V>>> {
-    let is_suspect =
-        |taken: &Taken<K, V>| taken.item.attempt > 1 && 2 * taken.item.attempt > max_attempts;
-    let (suspects, rest): (Vec<_>, Vec<_>) = taken.into_iter().partition(is_suspect);
-    let rest = (!rest.is_empty()).then_some(rest);
-    let alone = suspects.into_iter().map(|suspect| vec![suspect]);
-    rest.into_iter().chain(alone).collect()
+/// Batches of what goes well, none larger than asked for, and one for each item that has used up half of its attempts: it may be what
+/// takes others down.
+fn batches<K, V>(taken: Vec<Taken<K, V>>, options: &Options) -> Vec<Vec<Taken<K, V>>> {
+    let is_suspect = |taken: &Taken<K, V>| {
+        taken.item.attempt > 1 && 2 * taken.item.attempt > options.max_attempts
+    };
+    let (suspects, mut rest): (Vec<_>, Vec<_>) = taken.into_iter().partition(is_suspect);
+    let mut batches = Vec::new();
+    while !rest.is_empty() {
+        let behind = rest.split_off(rest.len().min(options.batch));
+        batches.push(std::mem::replace(&mut rest, behind));
+    }
+    batches.extend(suspects.into_iter().map(|suspect| vec![suspect]));
+    batches
 }
 
 fn put_back<K, V>(taken: Taken<K, V>) -> Judged {

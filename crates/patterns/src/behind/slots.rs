@@ -27,6 +27,8 @@ use crate::index::{number, unexpected};
 const TAKEN_FOR: Duration = Duration::from_secs(2);
 /// How many slots a worker takes from each part at once.
 const A_PART: u64 = 4;
+/// How many slots of its own a worker looks into at once.
+const STRANDED: usize = 32;
 /// How many slots one call asks when it looks into all.
 const A_SWEEP: usize = 1_024;
 const SLOTS: u16 = 16_384;
@@ -116,11 +118,31 @@ impl Queue {
         self.note_slots(late, self.options.window).await
     }
 
-    pub(super) async fn listed_slots(&self) -> Result<Vec<u16>> {
+    /// How many keys the slots hold that answer, of those that are noted where somebody answers.
+    ///
+    /// # Errors
+    /// Those of the store, where nobody does.
+    pub(super) async fn known_count(&self) -> Result<u64> {
+        let (listed, _) = self.run_apart(&SLOTS_LIST, &self.list_calls()).await?;
+        let mut asked = Vec::new();
+        for reply in listed.into_iter().flatten() {
+            for slot in parts(&SLOTS_LIST, reply)? {
+                asked.push((Some(slot_of(slot)?), 0));
+            }
+        }
+        let statuses = self.known_statuses(&asked).await.into_iter().flatten();
+        Ok(statuses.map(|status| status.pending + status.dead).sum())
+    }
+
+    fn list_calls(&self) -> Vec<ScriptCall> {
         let parts_of = (0..KeySchema::SLOT_PARTS).map(|part| self.part(part));
-        let calls: Vec<ScriptCall> = parts_of
+        parts_of
             .map(|part| ScriptCall::new(vec![part], Vec::new()))
-            .collect();
+            .collect()
+    }
+
+    pub(super) async fn listed_slots(&self) -> Result<Vec<u16>> {
+        let calls = self.list_calls();
         let mut slots = Vec::new();
         for reply in self.store.run_script(&SLOTS_LIST, &calls).await? {
             for slot in parts(&SLOTS_LIST, reply)? {
@@ -178,10 +200,16 @@ impl Queue {
             }
         }
         let known: BTreeSet<u16> = taken.slots.iter().copied().collect();
-        let stranded = self.stranded.lock();
-        taken.slots.extend(stranded.difference(&known));
-        drop(stranded);
+        taken.slots.extend(self.some_stranded().difference(&known));
         Ok(taken)
+    }
+
+    /// Some of the slots that this process alone knows of, others each time.
+    fn some_stranded(&self) -> BTreeSet<u16> {
+        let stranded = self.stranded.lock();
+        let first = fastrand::u16(..SLOTS);
+        let (before, after) = (stranded.range(..first), stranded.range(first..));
+        after.chain(before).take(STRANDED).copied().collect()
     }
 
     /// Says when the slots that were taken are to be looked at again. Those of which that cannot be said are looked at when the time

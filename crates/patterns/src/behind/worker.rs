@@ -80,7 +80,8 @@ where
     /// # Examples
     /// See [`WriteBehind`](super::WriteBehind).
     pub async fn drain_once(&self) -> Result<Drained> {
-        Ok(self.round(false).await?.drained)
+        let round = self.round(false).await?;
+        round.failure.map_or(Ok(round.drained), Err)
     }
 
     /// Gives everything to the sink that can be claimed, due or not, in as many batches at the same time as the worker's
@@ -88,7 +89,8 @@ where
     /// worker, stays.
     ///
     /// # Errors
-    /// Those of the store, and [`Timeout`](ErrorKind::Timeout) at the deadline.
+    /// Those of the store, also where a node of a cluster is away, once what the others have is drained; and
+    /// [`Timeout`](ErrorKind::Timeout) at the deadline.
     ///
     /// # Cancel safety
     /// As [`run`](Self::run).
@@ -108,12 +110,14 @@ where
     async fn drain_lane(&self, deadline: Duration) -> Result<Drained> {
         let start = Instant::now();
         let mut drained = Drained::default();
+        let mut failure = None;
         loop {
             let round = self.round(true).await?;
             drained += round.drained;
+            failure = failure.or(round.failure);
             // A sink that cannot be reached will not be in the next moment.
             if round.claimed == 0 || round.drained.unavailable {
-                return Ok(drained);
+                return failure.map_or(Ok(drained), Err);
             }
             if start.elapsed() >= deadline {
                 let detail = format!("there is more to be drained after {deadline:?}");

@@ -36,5 +36,5 @@ pub(crate) use self::{
         Entering, argument, enter, halves, life, number as parsed_number, parsed, wrong_arguments,
     },
     together::Writes,
-    write::{BATCH, Place, Write, Writer, check_count, number, tag_roots, trim},
+    write::{BATCH, Place, Write, Writer, check_count, number, tag_roots, trim, trim_of},
 };

@@ -357,7 +357,7 @@ pub(crate) fn trim() -> usize {
 }
 
 /// How many members this run with so many writes is to trim from each index.
-fn trim_of(writes: usize) -> usize {
+pub(crate) fn trim_of(writes: usize) -> usize {
     match fastrand::u32(..TRIM_EVERY_RUN) {
         0 => TRIM_A_MEMBER * writes,
         _ => 0,

@@ -1,6 +1,6 @@
 //! Claiming what is due, and beginning an attempt.
 
-use std::{collections::BTreeSet, ops::Bound};
+use std::ops::Bound;
 
 use bytes::Bytes;
 use cachekit_keys::Key;
@@ -29,8 +29,8 @@ pub(in crate::behind) const CLAIM: Script = Script::new(
 .with_time()
 .with_start_when_full();
 
-/// Answers writes of which an attempt begins: 0 for one that is left for later, as the bytes of those before it are too
-/// many, and nothing for one that does not exist. Counts the attempts that did not come to their end.
+/// Answers writes of which an attempt begins: 0 for those that are left for later, from the first one on for which there is
+/// no room behind those before it, and nothing for one that does not exist. Counts the attempts that did not come to their end.
 ///
 /// `KEYS`: unpersisted writes. `ARGV`: how many bytes they may have together (the first one may have more), then which of them
 /// (from 1) had such an attempt.
@@ -162,31 +162,65 @@ impl Claiming<'_> {
 
 fn begin(tx: &mut dyn Transaction, keys: &[Key], args: &[Bytes]) -> Result<Reply> {
     let mut left = number(args, 0)?;
-    let expired = (1..args.len()).map(|place| number(args, place));
-    let expired = expired.collect::<Result<BTreeSet<_>>>()?;
-    let mut given = false;
+    for place in 1..args.len() {
+        let write = keys.get(number(args, place)?.wrapping_sub(1));
+        count_one_more(tx, write.ok_or_else(wrong_arguments)?)?;
+    }
+    let (mut reading, mut is_over) = (Reading::default(), false);
     let mut answers = Vec::with_capacity(keys.len());
-    for (place, write) in (1..).zip(keys) {
+    for write in keys {
+        if is_over && !reading.is_read(answers.len()) {
+            answers.push(Reply::Integer(0));
+            continue;
+        }
+        reading.next(answers.len(), left);
         let bytes = tx.get(write)?.unwrap_or_default();
         if bytes.is_empty() {
             answers.push(Reply::Nil);
-        } else if given && bytes.len() > left {
+        } else if is_over || (reading.largest > 0 && bytes.len() > left) {
+            is_over = true;
             answers.push(Reply::Integer(0));
         } else {
-            left = left.saturating_sub(bytes.len());
-            given = true;
-            answers.push(match expired.contains(&place) {
-                true => count_one_more(tx, write, &bytes)?,
-                false => Reply::Bytes(bytes),
-            });
+            left -= bytes.len().min(left);
+            reading.largest = reading.largest.max(bytes.len());
+            answers.push(Reply::Bytes(bytes));
         }
     }
     Ok(Reply::Array(answers))
 }
 
-fn count_one_more(tx: &mut dyn Transaction, write: &Key, bytes: &Bytes) -> Result<Reply> {
-    let attempts = bytes.get(30..bytes.len().min(33)).and_then(digits);
-    let attempts = (attempts.unwrap_or(0) + 1).min(999);
-    set_range(tx, write, 30, &format!("{attempts:03}"))?;
-    Ok(tx.get(write)?.map_or(Reply::Nil, Reply::Bytes))
+/// Which writes the Lua text reads by one command: it tells what does not exist from what is left for later in these alone.
+#[derive(Default)]
+struct Reading {
+    largest: usize,
+    /// How many have been read by the end of the command.
+    until: usize,
+}
+
+impl Reading {
+    /// How many are read by one command at most.
+    const MOST: usize = 64;
+
+    fn is_read(&self, place: usize) -> bool {
+        place < self.until
+    }
+
+    fn next(&mut self, place: usize, left: usize) {
+        if !self.is_read(place) {
+            let fit = left.checked_div(self.largest).unwrap_or(1);
+            self.until = place + fit.clamp(1, Self::MOST);
+        }
+    }
+}
+
+fn count_one_more(tx: &mut dyn Transaction, write: &Key) -> Result<()> {
+    let bytes = tx.get(write)?.unwrap_or_default();
+    let Some(attempts) = bytes
+        .get(30..bytes.len().min(33))
+        .filter(|text| !text.is_empty())
+    else {
+        return Ok(());
+    };
+    let attempts = (digits(attempts).unwrap_or(0) + 1).min(999);
+    set_range(tx, write, 30, &format!("{attempts:03}"))
 }

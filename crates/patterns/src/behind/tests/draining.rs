@@ -159,7 +159,8 @@ async fn an_attempt_whose_worker_died_counts() {
     let (writes, worker) = builder.build().await.unwrap();
     writes.put(&key("a"), &text("one")).await.unwrap();
     bed.behave(Behaviour::Slow(seconds(5)));
-    for _ in 0..2 {
+    // Once more than there may be, as a claim may be lost before an attempt begins.
+    for _ in 0..3 {
         pass(seconds(11)).await;
         // As if the process ended in the middle of the sink's call.
         let cut = tokio::time::timeout(seconds(1), worker.drain_once());
@@ -167,9 +168,33 @@ async fn an_attempt_whose_worker_died_counts() {
     }
     pass(seconds(11)).await;
     assert_eq!(worker.drain_once().await.unwrap().dead_letters, 1);
-    assert_eq!(bed.take_calls().len(), 2);
+    assert_eq!(bed.take_calls().len(), 3);
     let page = writes.dead_letters(None, 10).await.unwrap();
     assert!(page.letters[0].reason.contains("no attempt"), "{page:?}");
+}
+
+/// What takes its worker down must not go on for ever because others of its batch leave it no room.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_whose_worker_died_counts_where_there_is_no_room_for_the_next() {
+    let bed = Bed::new();
+    let builder = bed.builder().claim(seconds(10)).batch_bytes(250);
+    let (writes, worker) = builder.build().await.unwrap();
+    let large = "x".repeat(100);
+    writes.put(&key("a"), &large).await.unwrap();
+    writes.put(&key("b"), &text("small")).await.unwrap();
+    pass(seconds(1)).await;
+    bed.behave(Behaviour::Slow(seconds(5)));
+    let cut = tokio::time::timeout(seconds(1), worker.drain_once());
+    assert!(cut.await.is_err());
+    writes.put(&key("a"), &"x".repeat(200)).await.unwrap();
+    pass(seconds(11)).await;
+    bed.behave(Behaviour::Take);
+    // There is no room for the other one.
+    assert_eq!(worker.drain_once().await.unwrap().persisted, 1);
+    bed.take_calls();
+    assert_eq!(worker.drain_once().await.unwrap().persisted, 1);
+    let calls = bed.take_calls();
+    assert_eq!((calls[0].len(), calls[0][0].attempt), (1, 2));
 }
 
 #[tokio::test(start_paused = true)]

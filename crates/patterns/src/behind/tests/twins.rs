@@ -262,7 +262,7 @@ impl Play<'_> {
             }
             9 | 10 => {
                 let keys = (0..3).map(write).collect();
-                let mut args = Self::args([self.of(&["0", "60", "1000"]).to_owned()]);
+                let mut args = Self::args([self.of(&["0", "60", "110", "1000"]).to_owned()]);
                 let expired = (1..=3).filter(|_| self.random.u8(..4) == 0);
                 args.extend(expired.map(|place: u8| Bytes::from(place.to_string())));
                 (BEGIN, keys, args)

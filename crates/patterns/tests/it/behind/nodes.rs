@@ -61,6 +61,16 @@ async fn a_frozen_node_holds_up_no_write_of_the_others_and_loses_none_of_its_own
     });
     draining.unwrap();
     reach(&queue, &others).await;
+    // Where neither the slot nor the note of it lies on the node, more is accepted.
+    let mut more = Vec::new();
+    for (key, value) in &others {
+        match writes.put(key, &(value + KEYS)).await {
+            Ok(()) => more.push((key.clone(), value + KEYS)),
+            Err(error) => assert!(error.is_retryable(), "{error}"),
+        }
+    }
+    assert!(more.len() > 5, "{}", more.len());
+    reach(&queue, &more).await;
     assert!(frozen.iter().all(|(key, _)| queue.row(key).is_none()));
 
     cluster.resume(0).await.unwrap();
