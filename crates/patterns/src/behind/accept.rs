@@ -21,6 +21,9 @@ use crate::index::{Indices, Notes, Write, unexpected};
 /// For how long a process relies on the count of a cluster's queue.
 const COUNTED_FOR: Duration = Duration::from_secs(1);
 
+/// Which writes of a batch have the shard and the indices in common.
+type Groups = HashMap<(Shard, Vec<Key>), Vec<usize>>;
+
 /// A write to be accepted: an encoded value, or a deletion.
 #[derive(Clone)]
 pub(super) struct Accepting {
@@ -97,16 +100,7 @@ impl Queue {
         {
             return Ok(vec![self.accept_one(item, bound).await?]);
         }
-        let mut groups: HashMap<(Shard, Vec<Key>), Vec<usize>> = HashMap::new();
-        let mut away = Vec::new();
-        for (place, item) in items.iter().enumerate() {
-            let indices = self.indices(item);
-            let group = (self.shard_of(&item.write.key), indices.near);
-            groups.entry(group).or_default().push(place);
-            if !indices.away.is_empty() {
-                away.push((indices.away, &item.write));
-            }
-        }
+        let (groups, away) = self.groups(items);
         let notes = Notes::of_each(away.iter().map(|(away, write)| (&away[..], *write)));
         notes.run(&*self.store).await.map_err(before_all)?;
         self.note_ahead(&slots).await.map_err(before_all)?;
@@ -125,6 +119,20 @@ impl Queue {
         let accepted: Result<Vec<Accepted>> =
             accepted.map(|(item, answer)| answer.of(item)).collect();
         accepted.map_err(|error| error.with_may_have_applied(taken))
+    }
+
+    /// Sorts writes by what those of one run have in common; and the indices in other slots.
+    fn groups<'i>(&self, items: &'i [Accepting]) -> (Groups, Vec<(Vec<Key>, &'i Write)>) {
+        let (mut groups, mut away) = (Groups::new(), Vec::new());
+        for (place, item) in items.iter().enumerate() {
+            let indices = self.indices(item);
+            let group = (self.shard_of(&item.write.key), indices.near);
+            groups.entry(group).or_default().push(place);
+            if !indices.away.is_empty() {
+                away.push((indices.away, &item.write));
+            }
+        }
+        (groups, away)
     }
 
     /// Accepts one write on a single server, by one run with others that come while some are under way.
@@ -159,7 +167,7 @@ impl Queue {
     async fn run_groups(
         &self,
         items: &[Accepting],
-        groups: HashMap<(Shard, Vec<Key>), Vec<usize>>,
+        groups: Groups,
         room: Room,
         bound: i64,
     ) -> Result<Vec<Answer>> {
