@@ -5,7 +5,7 @@
 //! | 0 | the version, `1` |
 //! | 1 to 16 | the sequence |
 //! | 17 to 29 | when the oldest write that it stands for was accepted, in milliseconds since the Unix epoch |
-//! | 30 to 32 | attempts |
+//! | 30 to 32 | attempts that have ended, or were left when their claim ran out |
 //! | 33 | `P` for a value, `D` for a deletion |
 //! | 34 to 41 | how many writes it stands for |
 //! | 42 to 49 | the queue: eight digits of the SHA-1 digest of its name |
