@@ -52,6 +52,13 @@ pub trait ScriptFamily: fmt::Debug + Send + Sync + 'static {
         reply.into()
     }
 
+    /// What a string that one of the scripts left behind means, wherever it is answered, in a form that can be compared; `None`
+    /// for its bytes. For strings that tell of what was left of a life.
+    fn canonical_string(&self, string: &[u8]) -> Option<Answer> {
+        let _ = string;
+        None
+    }
+
     /// Simpler calls to try in the place of `call` when a list is shrunk. None by default.
     fn simplify(&self, script: &Script, call: &Call) -> Vec<Call> {
         let _ = (script, call);

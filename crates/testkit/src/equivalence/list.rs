@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use cachekit_store::ErrorKind;
 
 use super::{
-    Comparison, Failed, Failure, Mismatch, Operation, Outcome, Place, answer::agree, dump,
+    Answer, Comparison, Failed, Failure, Mismatch, Operation, Outcome, Place, answer::agree, dump,
     execute::execute, pool::Pool, side::Seat,
 };
 
@@ -115,6 +115,21 @@ impl Table<'_> {
         found
     }
 
+    /// With what a family makes of the strings in it.
+    fn canonical(&self, answer: Answer) -> Answer {
+        match answer {
+            Answer::List(parts) => {
+                Answer::List(parts.into_iter().map(|part| self.canonical(part)).collect())
+            }
+            Answer::Bytes(string) => {
+                let mut families = self.comparison.families.iter();
+                let meant = families.find_map(|family| family.canonical_string(string.as_bytes()));
+                meant.unwrap_or(Answer::Bytes(string))
+            }
+            other => other,
+        }
+    }
+
     async fn compare_state(&self) -> Result<Option<Mismatch>, Failed> {
         let everything = Operation::Scan {
             pattern: b"*".into(),
@@ -156,8 +171,8 @@ impl Table<'_> {
         }
         let mismatch = Mismatch {
             place,
-            memory,
-            server,
+            memory: memory.map(|answer| self.canonical(answer)),
+            server: server.map(|answer| self.canonical(answer)),
         };
         let Mismatch { memory, server, .. } = &mismatch;
         let same = agree(memory, server, taken + DRIFT, cautious);

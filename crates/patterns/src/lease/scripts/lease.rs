@@ -5,18 +5,18 @@ use cachekit_keys::Key;
 use cachekit_store::{Result, Transaction};
 
 /// The parts of a lease: see the [module](super).
-pub(super) struct Lease<'b> {
+pub(in crate::lease) struct Lease<'b> {
     /// Whether somebody waits for its end.
-    pub(super) is_awaited: bool,
-    pub(super) token: &'b [u8],
-    pub(super) seen: &'b [u8],
-    pub(super) expiry: &'b [u8],
-    pub(super) word: &'b [u8],
+    pub(in crate::lease) is_awaited: bool,
+    pub(in crate::lease) token: &'b [u8],
+    pub(in crate::lease) seen: &'b [u8],
+    pub(in crate::lease) expiry: &'b [u8],
+    pub(in crate::lease) word: &'b [u8],
 }
 
 impl<'b> Lease<'b> {
     /// `lease.lua` in Rust.
-    pub(super) fn read(bytes: &'b [u8]) -> Option<Self> {
+    pub(in crate::lease) fn read(bytes: &'b [u8]) -> Option<Self> {
         let (awaited, rest) = bytes.split_first()?;
         let mut parts = rest.splitn(4, |byte| *byte == b':');
         let (token, seen, expiry, word) =
@@ -33,7 +33,7 @@ impl<'b> Lease<'b> {
         })
     }
 
-    pub(super) fn to_bytes(&self) -> Bytes {
+    pub(in crate::lease) fn to_bytes(&self) -> Bytes {
         let awaited: &[u8] = if self.is_awaited { b"1" } else { b"0" };
         let parts = [self.token, self.seen, self.expiry, self.word].join(&b':');
         [awaited, &parts].concat().into()

@@ -18,9 +18,9 @@ use bytes::Bytes;
 use cachekit_keys::Key;
 use cachekit_store::{Result, Transaction};
 
-use self::lease::Lease;
 pub(super) use self::{
     fill::FILL,
+    lease::Lease,
     release::{RELEASE, RENEW},
     remove::REMOVE,
     take::TAKE,

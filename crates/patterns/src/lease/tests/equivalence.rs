@@ -6,7 +6,7 @@ use cachekit_testkit::{
     server::Kind,
 };
 
-use crate::lease::scripts::{FILL, RELEASE, REMOVE, RENEW, TAKE};
+use crate::lease::scripts::{FILL, Lease, RELEASE, REMOVE, RENEW, TAKE};
 
 /// How many operations each kind of server is compared on, unless the environment says otherwise.
 const OPERATIONS: usize = 10_000;
@@ -59,6 +59,18 @@ impl ScriptFamily for Leases {
             }
         }
         Reply::Array(parts).into()
+    }
+
+    /// A lease tells when the value expires that was there, which the script knows by what is left of its life.
+    fn canonical_string(&self, string: &[u8]) -> Option<Answer> {
+        let lease = Lease::read(string)?;
+        let expiry = std::str::from_utf8(lease.expiry).ok()?.parse().ok()?;
+        let rest = Lease {
+            expiry: b"",
+            ..lease
+        };
+        let rest = Answer::Bytes(rest.to_bytes().into());
+        Some(Answer::List(vec![rest, Answer::Millis(expiry)]))
     }
 }
 
