@@ -10,7 +10,7 @@ use super::{
     scripts::PUT,
 };
 use crate::{
-    index::{BATCH, number, trim, trim_of, unexpected},
+    index::{BATCH, number, trim_of, unexpected},
     lease::lease_of,
 };
 
@@ -130,8 +130,7 @@ impl Together {
         let mut keys: Vec<Key> = Vec::with_capacity(own.len() + 3 * count + self.near.len());
         keys.extend(own.into_iter().cloned());
         let mut args: Vec<Bytes> = Vec::with_capacity(2 + self.args.len() + 4 * count);
-        let trimmed = if count == 1 { trim() } else { trim_of(count) };
-        args.extend([number(count as u64), number(trimmed as u64)]);
+        args.extend([number(count as u64), number(trim_of(count) as u64)]);
         args.extend_from_slice(&self.args);
         for item in items {
             let write = &item.write;

@@ -6,3 +6,4 @@ mod full;
 mod life;
 mod nodes;
 mod support;
+mod together;
